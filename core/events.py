@@ -1,0 +1,62 @@
+"""Domain events: the types and who listens; the outbox that carries them is `audit`'s.
+
+An event is a frozen dataclass whose fields are JSON values. Delivery is at least once and after commit, so a
+handler must be able to run twice.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, TypeVar
+
+
+@dataclass(frozen=True, slots=True)
+class DomainEvent:
+    """Base of all events; `type_name` is stored, so it never changes once released."""
+
+    type_name: ClassVar[str] = ""
+
+    def payload(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+E = TypeVar("E", bound=DomainEvent)
+Handler = Callable[[Any], None]
+_types: dict[str, type[DomainEvent]] = {}
+_handlers: dict[str, list[Handler]] = defaultdict(list)
+
+
+def event_type(name: str) -> Callable[[type[E]], type[E]]:
+    """Class decorator that registers an event type under its stored name, such as `tenants.tenant-changed`."""
+
+    def register(cls: type[E]) -> type[E]:
+        if _types.setdefault(name, cls) is not cls and _types[name].__qualname__ != cls.__qualname__:
+            raise ValueError(f"{name} is taken by {_types[name].__qualname__}")
+        cls.type_name = name
+        return cls
+
+    return register
+
+
+def subscribe(event: type[E]) -> Callable[[Callable[[E], None]], Callable[[E], None]]:
+    """Decorator: call the function with each event of that type, after commit, at least once."""
+
+    def register(handler: Callable[[E], None]) -> Callable[[E], None]:
+        if handler not in _handlers[event.type_name]:
+            _handlers[event.type_name].append(handler)
+        return handler
+
+    return register
+
+
+def revive(name: str, payload: dict[str, Any]) -> DomainEvent:
+    """The event object of a stored row; raises KeyError for a type that no longer exists."""
+    return _types[name](**payload)
+
+
+def deliver(event: DomainEvent) -> None:
+    """Call every handler; the first failure stops and is raised, so that the outbox tries again."""
+    for handler in _handlers[event.type_name]:
+        handler(event)

@@ -1,0 +1,53 @@
+"""Task base classes: a task says for whom it runs, and runs for nobody else.
+
+`TenantTask` takes `tenant_id` as a keyword and enters that tenant's scope around the body; a worker started for one
+tenant (LUMOS_WORKER_TENANT) refuses every other id. `PlatformTask` enters the operator's scope. Neither stores
+anything on the task object, which threads share.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import structlog
+from celery import Task
+
+from core.ids import is_ulid
+from core.tenancy.context import NoActiveScope, TenantRef, WrongTenant, clear_scope, platform_scope, tenant_scope
+
+
+def queue_of(tenant_id: str) -> str:
+    """The Celery queue that only this tenant's own workers read."""
+    return f"tenant.{tenant_id}"
+
+
+class TenantTask(Task):  # type: ignore[misc]
+    abstract = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        tenant_id = kwargs.get("tenant_id")
+        if not isinstance(tenant_id, str) or not is_ulid(tenant_id):
+            raise NoActiveScope(f"Task {self.name} was sent without tenant_id")
+        pinned = os.environ.get("LUMOS_WORKER_TENANT")
+        if pinned not in (None, "", tenant_id):
+            raise WrongTenant(f"Task {self.name} reached the worker of another tenant")
+        with tenant_scope(TenantRef(tenant_id)), structlog.contextvars.bound_contextvars(tenant=tenant_id):
+            return super().__call__(*args, **kwargs)
+
+    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+        tenant_id = (kwargs or {}).get("tenant_id")
+        if not isinstance(tenant_id, str):
+            raise NoActiveScope(f"Task {self.name} needs tenant_id")
+        options.setdefault("queue", queue_of(tenant_id))
+        return super().apply_async(args, kwargs, **options)
+
+
+class PlatformTask(Task):  # type: ignore[misc]
+    abstract = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if os.environ.get("LUMOS_WORKER_TENANT"):
+            raise WrongTenant(f"Task {self.name} is the platform's and reached a tenant's worker")
+        with clear_scope(), platform_scope():
+            return super().__call__(*args, **kwargs)

@@ -1,0 +1,106 @@
+"""What every role shares: apps, database behind the fence, cache, channels. Owns no role's extras."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from core.conf import ROOT, secrets
+from core.redis import namespace, redis_url
+from lumos_site.settings.env import database_from_url, env_bool, env_int, env_list
+
+BASE_DIR = ROOT
+SECRET_KEY = secrets().get("django_secret")
+DEBUG = env_bool("LUMOS_DEBUG", False)
+ROLE = os.environ.get("LUMOS_ROLE", "control")
+
+BASE_DOMAIN = os.environ.get("LUMOS_BASE_DOMAIN", "localhost")
+PUBLIC_HOSTS = ["localhost", "127.0.0.1", "[::1]", *env_list("LUMOS_PUBLIC_HOSTS")]
+if BASE_DOMAIN not in PUBLIC_HOSTS:
+    PUBLIC_HOSTS.append(BASE_DOMAIN)
+ALLOWED_HOSTS = [*PUBLIC_HOSTS, f".{BASE_DOMAIN}", *env_list("LUMOS_ALLOWED_HOSTS")]
+TRUSTED_PROXIES = env_int("LUMOS_TRUSTED_PROXIES", 0)
+
+# Operators and the money of all tenants: one set of tables. unfold stands first because others ship admin templates.
+SHARED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "lumos_site",
+    "core",
+    "audit",
+    "tenants",
+    "quotas",
+    "billing",
+    "scaling",
+    "proxy",
+    "portal",
+    "django_tenants",
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.admin",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_beat",
+    "django_prometheus",
+    "django_htmx",
+    "csp",
+    "channels",
+]
+TENANT_APPS = ["tenants.workspace"]
+INSTALLED_APPS = [*SHARED_APPS, *TENANT_APPS]
+
+TENANT_MODEL = "tenants.Tenant"
+TENANT_DOMAIN_MODEL = "tenants.Domain"
+PUBLIC_SCHEMA_URLCONF = "lumos_site.urls.public"
+ROOT_URLCONF = "lumos_site.urls.public"
+DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
+ORIGINAL_BACKEND = "django_prometheus.db.backends.postgresql"
+PROMETHEUS_EXPORT_MIGRATIONS = False
+
+DATABASE_URL = os.environ.get("DATABASE_URL", "postgresql://lumos@127.0.0.1:5432/lumos")
+DATABASES: dict[str, Any] = {
+    "default": {
+        "ENGINE": "core.tenancy.backend",
+        **database_from_url(DATABASE_URL),
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"connect_timeout": 5, "application_name": f"lumos-{ROLE}"},
+    }
+}
+
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": redis_url(),
+        "KEY_PREFIX": f"{namespace()}:cache",
+        "KEY_FUNCTION": "core.tenancy.cache.make_key",
+    }
+}
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {"hosts": [redis_url()], "prefix": f"{namespace()}:channels"},
+    }
+}
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文"), ("zh-hant", "繁體中文")]
+LOCALE_PATHS = [ROOT / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "/static/"
+STATIC_ROOT = ROOT / "staticfiles"
+LOGGING_CONFIG = None

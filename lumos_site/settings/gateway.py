@@ -1,0 +1,27 @@
+"""The gateway role: base minus what its path never touches, each removal with its reason.
+
+- no MIDDLEWARE, no TEMPLATES: `/v1` is a raw ASGI application and `/ws/chat/` a consumer
+- no admin, sessions, messages, static files: nobody signs in here
+- no database: nothing on this role's path may ask one; a query fails, by the fence, for want of a scope
+"""
+
+from __future__ import annotations
+
+from lumos_site.settings.base import *
+from lumos_site.settings.base import SHARED_APPS, TENANT_APPS
+
+ROLE = "gateway"
+MIDDLEWARE: list[str] = []
+_NEEDED = {
+    "core",
+    "audit",
+    "tenants",
+    "quotas",
+    "billing",
+    "proxy",
+    "django_tenants",
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "channels",
+}
+INSTALLED_APPS = [app for app in SHARED_APPS if app in _NEEDED] + TENANT_APPS
