@@ -1,0 +1,183 @@
+"""Usage facts as they travel on the stream, and sums of them; owns their JSON form and what is malformed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import cast
+
+ZERO = Decimal(0)
+
+
+class UsageStatus(StrEnum):
+    """How a request ended, as the gateway saw it."""
+
+    OK = "ok"
+    CLIENT_CLOSED = "client_closed"
+    UPSTREAM_ERROR = "upstream_error"
+    STREAM_ERROR = "stream_error"
+    ABANDONED = "abandoned"
+
+
+class MalformedUsage(ValueError):
+    """A usage entry that cannot be read; `field` names what is wrong with it."""
+
+    def __init__(self, field_name: str, reason: str) -> None:
+        self.field = field_name
+        self.reason = reason
+        super().__init__(f"{field_name}: {reason}")
+
+
+_STATUSES = frozenset(status.value for status in UsageStatus)
+_MOST = 10**15  # larger than any request; keeps sums of a table inside its columns
+_TEXTS = {
+    "id": 40,
+    "tenant_id": 26,
+    "key_id": 40,
+    "model": 200,
+    "provider": 100,
+    "endpoint": 60,
+    "price_version": 80,
+}
+_REQUIRED_TEXTS = frozenset({"id", "tenant_id", "model"})
+_NUMBERS = (
+    "input_tokens",
+    "cached_tokens",
+    "output_tokens",
+    "occurred_at_ms",
+    "latency_ms",
+    "provisional_micro",
+)
+_FLAGS = ("estimated", "live")
+
+
+@dataclass(frozen=True, slots=True)
+class UsageFact:
+    """One request's usage, as settled by the gateway: the entry `e` of the stream key("usage").
+
+    `id` ("req_<ulid>") is the reservation's id and the idempotency key: a second fact with the same id
+    changes nothing. `input_tokens` is the total, cached ones included. `occurred_at_ms` is the instant at which
+    the request was admitted (epoch milliseconds); it decides the billing period. `provisional_micro` is what
+    settlement added to the money counter; the ingest corrects the counter by the exact charge. `price_version`
+    is `PriceSheet.version` of the sheet that was used for it. Facts with `live=False` are stored, never charged.
+    """
+
+    id: str
+    tenant_id: str
+    key_id: str
+    model: str
+    provider: str
+    endpoint: str
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    status: str
+    occurred_at_ms: int
+    latency_ms: int
+    first_token_ms: int | None
+    price_version: str
+    estimated: bool
+    provisional_micro: int
+    live: bool
+
+    def to_json(self) -> bytes:
+        return json.dumps(
+            {name: getattr(self, name) for name in _FACT_FIELDS}, separators=(",", ":")
+        ).encode()
+
+    @classmethod
+    def from_json(cls, raw: bytes | str) -> UsageFact:
+        """Reads and checks one entry; raises MalformedUsage."""
+        try:
+            decoded: object = json.loads(raw)
+        except ValueError as error:
+            raise MalformedUsage("e", "is not JSON") from error
+        return cls.from_mapping(decoded)
+
+    @classmethod
+    def from_mapping(cls, decoded: object) -> UsageFact:
+        """The same for an entry that is decoded already. Unknown fields are left out."""
+        if not isinstance(decoded, dict):
+            raise MalformedUsage("e", "is not an object")
+        try:
+            values = [decoded[name] for name in _FACT_FIELDS]
+        except KeyError as error:
+            raise MalformedUsage(str(error.args[0]), "is missing") from error
+        _check_fact(decoded)
+        return cls(*values)
+
+
+_FACT_FIELDS: tuple[str, ...] = tuple(UsageFact.__slots__)
+
+
+def _check_fact(fact: Mapping[str, object]) -> None:
+    for name, most in _TEXTS.items():
+        _check_text(name, fact[name], most)
+    for name in _NUMBERS:
+        _check_count(name, fact[name])
+    if fact["first_token_ms"] is not None:
+        _check_count("first_token_ms", fact["first_token_ms"])
+    for name in _FLAGS:
+        if not isinstance(fact[name], bool):
+            raise MalformedUsage(name, "is neither true nor false")
+    if not isinstance(fact["status"], str) or fact["status"] not in _STATUSES:
+        raise MalformedUsage("status", "is not a known status")
+    if cast(int, fact["cached_tokens"]) > cast(int, fact["input_tokens"]):
+        raise MalformedUsage("cached_tokens", "is more than input_tokens")
+
+
+def _check_text(name: str, value: object, most: int) -> None:
+    """Printable text only: control characters and lone surrogates cannot be stored."""
+    if not isinstance(value, str) or len(value) > most or not value.isprintable():
+        raise MalformedUsage(name, f"is not printable text of at most {most} characters")
+    if not value and name in _REQUIRED_TEXTS:
+        raise MalformedUsage(name, "is empty")
+
+
+def _check_count(name: str, value: object) -> None:
+    if type(value) is not int or not 0 <= value <= _MOST:
+        raise MalformedUsage(name, "is not a whole number from 0 to 10^15")
+
+
+@dataclass(frozen=True, slots=True)
+class UsageFigures:
+    """Sums over usage events. `unpriced` events wait for a price, `uncosted` ones for a provider's cost."""
+
+    requests: int = 0
+    failures: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    charge: Decimal = ZERO
+    cost: Decimal = ZERO
+    unpriced: int = 0
+    uncosted: int = 0
+    latency_ms: int = 0
+
+    @property
+    def tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+    @property
+    def margin(self) -> Decimal:
+        return self.charge - self.cost
+
+
+@dataclass(frozen=True, slots=True)
+class UsagePoint:
+    """The figures of the hour or day that starts at `starts_at`; those without usage are points too."""
+
+    starts_at: datetime
+    figures: UsageFigures
+
+
+@dataclass(frozen=True, slots=True)
+class UsageShare:
+    """The figures of one model, key or tenant over a span."""
+
+    label: str
+    figures: UsageFigures
