@@ -1,14 +1,21 @@
 #!/usr/bin/env python
-"""Command-line door of Lumos; owns nothing but the choice of settings."""
+"""Command-line door of Lumos; owns the choice of settings and the scope that commands run in."""
 
 import os
 import sys
+
+# These start servers: what they serve must enter its own scope, so they must not inherit one.
+SERVERS = frozenset({"up", "serve", "run_local_backend"})
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lumos_site.settings.control")
     from django.core.management import execute_from_command_line
 
+    from core.tenancy import enter_platform_process
+
+    if len(sys.argv) > 1 and sys.argv[1] not in SERVERS:
+        enter_platform_process()
     execute_from_command_line(sys.argv)
 
 

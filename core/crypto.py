@@ -63,7 +63,10 @@ def _decrypt(key: bytes, sealed: bytes, context: str) -> bytes:
 def seal(plaintext: str, *, context: str) -> str:
     """An envelope `v1.<data key>.<text>` that only opens with the master key and the same context."""
     data_key = AESGCM.generate_key(bit_length=256)
-    parts = (_encrypt(_key("master_key_v1"), data_key, context), _encrypt(data_key, plaintext.encode(), context))
+    parts = (
+        _encrypt(_key("master_key_v1"), data_key, context),
+        _encrypt(data_key, plaintext.encode(), context),
+    )
     return ".".join([_FORMAT, *(base64.urlsafe_b64encode(part).decode() for part in parts)])
 
 

@@ -1,14 +1,14 @@
 """The one tree of errors; owns code, status and next step, and refuses to know how a surface renders them.
 
-    LumosError
-    ├── InvalidInput       400  the caller sent something that cannot be accepted; `fields` names it
-    ├── NotAuthenticated   401  nobody is known
-    ├── PermissionRefused  403  somebody is known, and may not
-    ├── NotFound           404
-    ├── Conflict           409  true for someone else already
-    │   └── StaleState     409  the row was changed by another writer in between
-    ├── TooManyRequests    429  a limit; `headers` tell when to return
-    └── Unavailable        503  something that we depend on is away
+LumosError
+├── InvalidInput       400  the caller sent something that cannot be accepted; `fields` names it
+├── NotAuthenticated   401  nobody is known
+├── PermissionRefused  403  somebody is known, and may not
+├── NotFound           404
+├── Conflict           409  true for someone else already
+│   └── StaleState     409  the row was changed by another writer in between
+├── TooManyRequests    429  a limit; `headers` tell when to return
+└── Unavailable        503  something that we depend on is away
 """
 
 from __future__ import annotations

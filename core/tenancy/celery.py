@@ -14,7 +14,14 @@ import structlog
 from celery import Task
 
 from core.ids import is_ulid
-from core.tenancy.context import NoActiveScope, TenantRef, WrongTenant, clear_scope, platform_scope, tenant_scope
+from core.tenancy.context import (
+    NoActiveScope,
+    TenantRef,
+    WrongTenant,
+    clear_scope,
+    platform_scope,
+    tenant_scope,
+)
 
 
 def queue_of(tenant_id: str) -> str:

@@ -98,7 +98,9 @@ class _Entered:
         self._tokens.append(_scope.set(self._scope))
         return self._scope
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         _scope.reset(self._tokens.pop())
 
     async def __aenter__(self) -> Scope | None:

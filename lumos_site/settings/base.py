@@ -59,6 +59,7 @@ TENANT_MODEL = "tenants.Tenant"
 TENANT_DOMAIN_MODEL = "tenants.Domain"
 PUBLIC_SCHEMA_URLCONF = "lumos_site.urls.public"
 ROOT_URLCONF = "lumos_site.urls.public"
+TENANT_URLCONF = "lumos_site.urls.portal"
 DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
 ORIGINAL_BACKEND = "django_prometheus.db.backends.postgresql"
 PROMETHEUS_EXPORT_MIGRATIONS = False

@@ -1,0 +1,80 @@
+"""The Celery application: queues, and the schedule that the rooms declare."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Any
+
+from celery import Celery
+from celery.signals import beat_init, setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lumos_site.settings.worker")
+
+from core.redis import namespace, redis_url
+
+ROOMS = ("audit", "quotas", "billing", "scaling", "proxy")
+
+app = Celery("lumos")
+app.conf.update(
+    broker_url=redis_url(),
+    broker_transport_options={"global_keyprefix": f"{namespace()}:celery:", "visibility_timeout": 3600},
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    result_backend=None,
+    task_ignore_result=True,
+    task_default_queue="control",
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_time_limit=600,
+    task_soft_time_limit=540,
+    worker_prefetch_multiplier=1,
+    worker_send_task_events=False,
+    worker_cancel_long_running_tasks_on_connection_loss=True,
+    timezone="UTC",
+    enable_utc=True,
+    beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
+    beat_max_loop_interval=1.0,
+)
+app.autodiscover_tasks(list(ROOMS))
+
+
+def _schedule() -> dict[str, Any]:
+    """`SCHEDULE` of each room's conf: rows of (name, task, seconds)."""
+    rows = [row for room in ROOMS for row in import_module(f"{room}.conf").SCHEDULE]
+    return {
+        name: {
+            "task": task,
+            "schedule": seconds,
+            "options": {"expires": max(seconds * 2, 5), "queue": "control"},
+        }
+        for name, task, seconds in rows
+    }
+
+
+app.conf.beat_schedule = _schedule()
+
+
+@beat_init.connect  # type: ignore[untyped-decorator]
+def _enter_platform(**_: Any) -> None:
+    """Beat reads its schedule from shared tables, for the whole life of its process."""
+    from core.tenancy import enter_platform_process
+
+    enter_platform_process()
+
+
+@setup_logging.connect  # type: ignore[untyped-decorator]
+def _configure_logging(**_: Any) -> None:
+    import logging
+
+    from core.logging import ScrubFilter, configure
+
+    handler = logging.StreamHandler()
+    handler.addFilter(ScrubFilter())
+    logging.basicConfig(
+        level=logging.INFO, handlers=[handler], format="%(levelname)s %(name)s %(message)s", force=True
+    )
+    logging.getLogger("celery.app.trace").setLevel(logging.WARNING)
+    logging.getLogger("celery.beat").setLevel(logging.WARNING)
+    logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)
+    configure()

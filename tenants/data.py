@@ -1,0 +1,98 @@
+"""What crosses the tenants app's border: enums, events, and what a new key looks like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.events import DomainEvent, event_type
+
+
+class TenantType(StrEnum):
+    INDIVIDUAL = "INDIVIDUAL"
+    SMALL_BUSINESS = "SMALL_BUSINESS"
+    ENTERPRISE = "ENTERPRISE"
+    GOVERNMENT = "GOVERNMENT"
+    EDUCATIONAL = "EDUCATIONAL"
+
+
+class TenantStatus(StrEnum):
+    PROVISIONING = "PROVISIONING"
+    ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+    ARCHIVED = "ARCHIVED"
+
+
+class Role(StrEnum):
+    """What a member may do in a tenant."""
+
+    OWNER = "OWNER"
+    ADMIN = "ADMIN"
+    DEVELOPER = "DEVELOPER"
+    BILLING = "BILLING"
+    VIEWER = "VIEWER"
+
+
+class Scope(StrEnum):
+    """What an API key may be used for."""
+
+    INFERENCE = "inference"
+    USAGE_READ = "usage:read"
+    KEYS_READ = "keys:read"
+    KEYS_WRITE = "keys:write"
+
+
+@event_type("tenants.tenant-changed")
+@dataclass(frozen=True, slots=True)
+class TenantChanged(DomainEvent):
+    """A tenant was created, suspended, resumed, archived, renamed or given another type or plan."""
+
+    tenant_id: str
+    status: str
+
+
+@event_type("tenants.key-changed")
+@dataclass(frozen=True, slots=True)
+class KeyChanged(DomainEvent):
+    """An API key was created, revoked or given other limits. `digest` is the stored HMAC, never the key."""
+
+    tenant_id: str
+    key_id: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLimits:
+    """A key's own limits under its tenant's. None stands for no limit of its own."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """A key as other rooms may know it."""
+
+    id: str
+    tenant_id: str
+    digest: str
+    name: str
+    live: bool
+    scopes: tuple[str, ...]
+    models: tuple[str, ...]
+    expires_at_ms: int | None
+    revoked: bool
+    limits: KeyLimits
+
+
+@dataclass(frozen=True, slots=True)
+class TenantFacts:
+    """A tenant as other rooms may know it."""
+
+    id: str
+    slug: str
+    name: str
+    type: TenantType
+    status: TenantStatus
+    plan: str
+    region: str

@@ -1,0 +1,92 @@
+"""From host name to tenant, and from account to membership; owns who the request runs for.
+
+HostMiddleware stands first: it resolves the host and enters the operator's scope, in which sessions and accounts
+are read. MembershipMiddleware stands last: on a tenant's host it lets the view run as that tenant, for members only.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from core.tenancy import clear_scope, platform_scope, tenant_scope
+from tenants.data import TenantStatus
+from tenants.models import Membership, Tenant
+from tenants.selectors import membership_of, tenant_by_host
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+_TTL = 5.0  # seconds a host may be answered from memory: a suspension shows within them
+_OPEN = ("/sign-in/", "/static/", "/i18n/")
+
+
+class TenantRequest(HttpRequest):
+    """A request on a tenant's host."""
+
+    tenant: Tenant
+    membership: Membership
+
+
+class _HostCache:
+    """Host to tenant, bounded and short-lived."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, tuple[float, Tenant | None]] = {}
+
+    def get(self, host: str) -> Tenant | None:
+        moment = time.monotonic()
+        entry = self._entries.get(host)
+        if entry is None or entry[0] < moment:
+            if len(self._entries) > 4096:
+                self._entries.clear()
+            entry = self._entries[host] = (moment + _TTL, tenant_by_host(host))
+        return entry[1]
+
+
+class HostMiddleware:
+    def __init__(self, get_response: GetResponse) -> None:
+        self._get_response = get_response
+        self._hosts = _HostCache()
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        host = request.get_host().rsplit(":", 1)[0].lower().rstrip(".")
+        with clear_scope(), platform_scope():
+            if host in settings.PUBLIC_HOSTS:
+                request.urlconf = settings.PUBLIC_SCHEMA_URLCONF  # type: ignore[attr-defined]
+                return self._get_response(request)
+            tenant = self._hosts.get(host)
+            if tenant is None:
+                return HttpResponseNotFound(
+                    _("There is no portal at this address."), content_type="text/plain"
+                )
+            request.tenant = tenant  # type: ignore[attr-defined]
+            request.urlconf = settings.TENANT_URLCONF  # type: ignore[attr-defined]
+            return self._get_response(request)
+
+
+class MembershipMiddleware:
+    """Runs the view of a tenant's host in that tenant's scope, when the account is a member."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        tenant: Tenant | None = getattr(request, "tenant", None)
+        if tenant is None or request.path.startswith(_OPEN) or not request.user.is_authenticated:
+            return self._get_response(request)
+        membership = membership_of(request.user.pk, tenant.id)
+        if membership is None:
+            return render(request, "errors/not_a_member.html", status=403)
+        if tenant.status == TenantStatus.ARCHIVED:
+            return render(request, "errors/archived.html", status=403)
+        request.membership = membership  # type: ignore[attr-defined]
+        request.session.get_expiry_age()  # loads the session here, where its table may be read
+        with tenant_scope(tenant.ref):
+            response = self._get_response(request)
+            if hasattr(response, "render") and callable(response.render):
+                response.render()  # lazily rendered templates must see this tenant, not the platform
+            return response

@@ -1,0 +1,103 @@
+"""Reads of the tenants app that more than one caller shares; facts and lists, never lazy rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from tenants.data import KeyFacts, KeyLimits, TenantFacts, TenantStatus, TenantType
+from tenants.errors import KeyNotFound, TenantNotFound
+from tenants.models import ApiKey, Domain, Membership, OperatorToken, Tenant
+from tenants.services.keys import digest_of
+
+
+def tenant_by_id(tenant_id: str) -> Tenant:
+    """The tenant; raises TenantNotFound."""
+    tenant = Tenant.objects.filter(pk=tenant_id).first()
+    if tenant is None:
+        raise TenantNotFound()
+    return tenant
+
+
+def tenant_by_slug(slug: str) -> Tenant:
+    """The tenant with that slug; raises TenantNotFound."""
+    tenant = Tenant.objects.filter(slug=slug).first()
+    if tenant is None:
+        raise TenantNotFound()
+    return tenant
+
+
+def tenant_by_host(host: str) -> Tenant | None:
+    domain = Domain.objects.select_related("tenant").filter(domain=host.lower()).first()
+    return domain.tenant if domain else None
+
+
+def tenant_facts(tenant: Tenant) -> TenantFacts:
+    return TenantFacts(
+        id=tenant.id,
+        slug=tenant.slug,
+        name=tenant.name,
+        type=TenantType(tenant.type),
+        status=TenantStatus(tenant.status),
+        plan=tenant.plan,
+        region=tenant.region,
+    )
+
+
+def all_tenant_facts() -> list[TenantFacts]:
+    return [tenant_facts(tenant) for tenant in Tenant.objects.order_by("id")]
+
+
+def key_facts(key: ApiKey) -> KeyFacts:
+    return KeyFacts(
+        id=key.id,
+        tenant_id=key.tenant_id,
+        digest=key.digest,
+        name=key.name,
+        live=key.live,
+        scopes=tuple(key.scopes),
+        models=tuple(key.allowed_models),
+        expires_at_ms=int(key.expires_at.timestamp() * 1000) if key.expires_at else None,
+        revoked=key.revoked_at is not None,
+        limits=KeyLimits(key.requests_per_minute, key.tokens_per_minute),
+    )
+
+
+def key_facts_by_id(key_id: str) -> KeyFacts:
+    """One key's facts; raises KeyNotFound."""
+    key = ApiKey.objects.filter(pk=key_id).first()
+    if key is None:
+        raise KeyNotFound()
+    return key_facts(key)
+
+
+def usable_key_facts(now: datetime) -> Iterator[KeyFacts]:
+    """Every key that is neither revoked nor expired, in no order; streams rows, for a full publication."""
+    for key in ApiKey.objects.filter(revoked_at=None).iterator(chunk_size=2000):
+        if key.expires_at is None or key.expires_at > now:
+            yield key_facts(key)
+
+
+def key_by_plaintext(plaintext: str, now: datetime) -> ApiKey | None:
+    """The usable key behind a credential, for the REST API; the gateway has its own way."""
+    key = ApiKey.objects.select_related("tenant").filter(digest=digest_of(plaintext), revoked_at=None).first()
+    return key if key and (key.expires_at is None or key.expires_at > now) else None
+
+
+def operator_by_token(plaintext: str, now: datetime) -> OperatorToken | None:
+    """The usable operator token behind a credential, of an account that is still staff."""
+    token = (
+        OperatorToken.objects.select_related("user")
+        .filter(digest=digest_of(plaintext), revoked_at=None, user__is_active=True, user__is_staff=True)
+        .first()
+    )
+    return token if token and (token.expires_at is None or token.expires_at > now) else None
+
+
+def membership_of(user_id: int, tenant_id: str) -> Membership | None:
+    return Membership.objects.select_related("tenant").filter(user_id=user_id, tenant_id=tenant_id).first()
+
+
+def tenants_of(user_id: int) -> list[Tenant]:
+    """The tenants that an account may enter, by name."""
+    return list(Tenant.objects.filter(memberships__user_id=user_id).order_by("name"))

@@ -1,0 +1,113 @@
+"""Making and revoking credentials; the whole key leaves this module once, and is stored nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+
+from audit.api import Actor, emit, record
+from core.crypto import current_version, hmac_digest
+from core.errors import InvalidInput
+from tenants.data import KeyChanged, KeyLimits, Scope, TenantStatus
+from tenants.errors import KeyNotFound, TenantNotFound, WrongStatus
+from tenants.keyformat import new_key
+from tenants.models import ApiKey, OperatorToken, Tenant
+
+PEPPER = "api_key"
+DEFAULT_SCOPES = (Scope.INFERENCE,)
+
+
+def digest_of(plaintext: str, version: int | None = None) -> str:
+    """What is stored for a key: HMAC-SHA256 under the versioned pepper."""
+    return hmac_digest(plaintext, PEPPER, version)
+
+
+@transaction.atomic
+def create_api_key(
+    *,
+    tenant_id: str,
+    name: str,
+    acting: Actor,
+    now: datetime,
+    live: bool = True,
+    scopes: Sequence[str] = DEFAULT_SCOPES,
+    models: Sequence[str] = (),
+    limits: KeyLimits | None = None,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """A new key and its plaintext, which is not kept. Raises InvalidInput, WrongStatus, TenantNotFound."""
+    _check_input(name, scopes, expires_at, now)
+    tenant = Tenant.objects.filter(pk=tenant_id).first()
+    if tenant is None:
+        raise TenantNotFound()
+    if tenant.status == TenantStatus.ARCHIVED:
+        raise WrongStatus("An archived tenant gets no new keys", next_step="Restore the tenant first")
+    plaintext = new_key("live" if live else "test")
+    limits = limits or KeyLimits()
+    key = ApiKey.objects.create(
+        tenant=tenant,
+        name=name.strip(),
+        digest=digest_of(plaintext),
+        pepper_version=current_version(PEPPER),
+        prefix=plaintext[:12],
+        last_four=plaintext[-4:],
+        live=live,
+        scopes=list(scopes),
+        allowed_models=list(models),
+        requests_per_minute=limits.requests_per_minute,
+        tokens_per_minute=limits.tokens_per_minute,
+        expires_at=expires_at,
+        created_at=now,
+        created_by=acting.label,
+    )
+    record("keys.create", actor=acting, tenant_id=tenant.id, target=key.public_id, detail={"name": key.name})
+    emit(KeyChanged(tenant.id, key.id, key.digest))
+    return key, plaintext
+
+
+def _check_input(name: str, scopes: Sequence[str], expires_at: datetime | None, now: datetime) -> None:
+    if not 1 <= len(name.strip()) <= 80:
+        raise InvalidInput("A key needs a name", fields={"name": ["must have 1 to 80 characters"]})
+    unknown = sorted(set(scopes) - {scope.value for scope in Scope})
+    if unknown or not scopes:
+        known = ", ".join(scope.value for scope in Scope)
+        raise InvalidInput("Unknown scope", fields={"scopes": [f"choose from: {known}"]})
+    if expires_at is not None and expires_at <= now:
+        raise InvalidInput("The key would be born expired", fields={"expires_at": ["must lie in the future"]})
+
+
+@transaction.atomic
+def revoke_api_key(*, tenant_id: str, key_id: str, acting: Actor, now: datetime) -> ApiKey:
+    """Revoke for good; a second call changes nothing. Raises KeyNotFound for another tenant's key too."""
+    key = ApiKey.objects.select_for_update().filter(pk=key_id, tenant_id=tenant_id).first()
+    if key is None:
+        raise KeyNotFound()
+    if key.revoked_at is None:
+        key.revoked_at = now
+        key.save(update_fields=["revoked_at"])
+        record(
+            "keys.revoke", actor=acting, tenant_id=tenant_id, target=key.public_id, detail={"name": key.name}
+        )
+    emit(KeyChanged(tenant_id, key.id, key.digest))
+    return key
+
+
+@transaction.atomic
+def create_operator_token(
+    *, user_id: int, name: str, acting: Actor, now: datetime, expires_at: datetime | None = None
+) -> tuple[OperatorToken, str]:
+    """A REST credential for an operator's program, and its plaintext, which is not kept."""
+    plaintext = new_key("oper")
+    token = OperatorToken.objects.create(
+        user_id=user_id,
+        name=name,
+        digest=digest_of(plaintext),
+        pepper_version=current_version(PEPPER),
+        last_four=plaintext[-4:],
+        created_at=now,
+        expires_at=expires_at,
+    )
+    record("operator_tokens.create", actor=acting, tenant_id=None, target=token.id, detail={"name": name})
+    return token, plaintext
