@@ -1,0 +1,67 @@
+"""The quotas app's front door."""
+
+from quotas.data import (
+    Admission,
+    Denial,
+    Dimension,
+    EffectiveLimits,
+    Kind,
+    Limit,
+    LimitsChanged,
+    LimitScope,
+    LimitSource,
+    LimitStep,
+    MeterReading,
+    Outcome,
+    Period,
+    PeriodTotals,
+    ReserveRequest,
+    ThresholdReached,
+    Ticket,
+    Unit,
+    Window,
+)
+from quotas.engine.engine import QuotaEngine
+from quotas.engine.keys import EngineKeys
+from quotas.errors import (
+    AmountNotUsable,
+    InsufficientQuota,
+    LimitNotUsable,
+    QuotaExceeded,
+    QuotasRecovering,
+    RateLimitExceeded,
+    ReservationClosed,
+)
+from quotas.periods import calendar_month
+
+__all__ = [
+    "Admission",
+    "AmountNotUsable",
+    "Denial",
+    "Dimension",
+    "EffectiveLimits",
+    "EngineKeys",
+    "InsufficientQuota",
+    "Kind",
+    "Limit",
+    "LimitNotUsable",
+    "LimitScope",
+    "LimitSource",
+    "LimitStep",
+    "LimitsChanged",
+    "MeterReading",
+    "Outcome",
+    "Period",
+    "PeriodTotals",
+    "QuotaEngine",
+    "QuotaExceeded",
+    "QuotasRecovering",
+    "RateLimitExceeded",
+    "ReservationClosed",
+    "ReserveRequest",
+    "ThresholdReached",
+    "Ticket",
+    "Unit",
+    "Window",
+    "calendar_month",
+]
