@@ -45,9 +45,7 @@ class OutboxEvent(models.Model):
     class Meta:
         verbose_name = _("outbox event")
         verbose_name_plural = _("outbox events")
-        indexes = [
-            models.Index(fields=["created_at"], name="outbox_waiting", condition=models.Q(delivered_at=None))
-        ]
+        indexes = [models.Index(fields=["created_at"], name="outbox_waiting", condition=models.Q(delivered_at=None))]
 
     def __str__(self) -> str:
         return f"{self.type_name} {self.id}"

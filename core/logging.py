@@ -37,9 +37,7 @@ class ScrubFilter(logging.Filter):
 
 def configure(*, level: str = "INFO", as_json: bool = False) -> None:
     """Sets up structlog for this process; console lines for people, JSON for machines."""
-    renderer: Any = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
-    )
+    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -60,9 +60,7 @@ class HostMiddleware:
                 return self._get_response(request)
             tenant = self._hosts.get(host)
             if tenant is None:
-                return HttpResponseNotFound(
-                    _("There is no portal at this address."), content_type="text/plain"
-                )
+                return HttpResponseNotFound(_("There is no portal at this address."), content_type="text/plain")
             request.tenant = tenant  # type: ignore[attr-defined]
             request.urlconf = settings.TENANT_URLCONF  # type: ignore[attr-defined]
             return self._get_response(request)

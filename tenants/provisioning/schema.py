@@ -44,9 +44,7 @@ def create_schema(schema: str) -> None:
         cursor.execute(f'CREATE SCHEMA "{schema}"')
         for table in tables:
             cursor.execute(f'CREATE TABLE "{schema}"."{table}" (LIKE "{TEMPLATE}"."{table}" INCLUDING ALL)')
-        cursor.execute(
-            f'INSERT INTO "{schema}".django_migrations SELECT * FROM "{TEMPLATE}".django_migrations'
-        )
+        cursor.execute(f'INSERT INTO "{schema}".django_migrations SELECT * FROM "{TEMPLATE}".django_migrations')
     with schema_scope(schema, include_public=False), connection.cursor() as cursor:
         for table, name, definition in foreign_keys:
             cursor.execute(f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}')
@@ -63,9 +61,7 @@ def _create_role(cursor: object, schema: str) -> None:
 def _grant(schema: str) -> None:
     with platform_scope(), connection.cursor() as cursor:
         cursor.execute(f'GRANT USAGE ON SCHEMA "{schema}" TO "{schema}"')
-        cursor.execute(
-            f'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA "{schema}" TO "{schema}"'
-        )
+        cursor.execute(f'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA "{schema}" TO "{schema}"')
         cursor.execute(f'REVOKE INSERT, UPDATE, DELETE ON "{schema}".django_migrations FROM "{schema}"')
 
 

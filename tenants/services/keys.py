@@ -87,9 +87,7 @@ def revoke_api_key(*, tenant_id: str, key_id: str, acting: Actor, now: datetime)
     if key.revoked_at is None:
         key.revoked_at = now
         key.save(update_fields=["revoked_at"])
-        record(
-            "keys.revoke", actor=acting, tenant_id=tenant_id, target=key.public_id, detail={"name": key.name}
-        )
+        record("keys.revoke", actor=acting, tenant_id=tenant_id, target=key.public_id, detail={"name": key.name})
     emit(KeyChanged(tenant_id, key.id, key.digest))
     return key
 

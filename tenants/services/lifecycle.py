@@ -19,9 +19,7 @@ from tenants.models import Domain, Membership, Tenant
 from tenants.provisioning.schema import create_schema
 
 _SLUG = re.compile(r"[a-z][a-z0-9-]{1,38}[a-z0-9]")
-RESERVED = frozenset(
-    {"www", "admin", "api", "app", "static", "status", "docs", "public", "lumos", "operator"}
-)
+RESERVED = frozenset({"www", "admin", "api", "app", "static", "status", "docs", "public", "lumos", "operator"})
 
 
 def create_tenant(

@@ -55,17 +55,21 @@ class DatabaseWrapper(library.DatabaseWrapper):  # type: ignore[misc]
         if self.connection.info.transaction_status == TransactionStatus.INERROR:
             return  # PostgreSQL accepts nothing but a rollback here, so there is nothing to protect
         try:
-            if cursor is not None:
-                cursor.cursor.execute(scope.statement)
-            else:
-                with self.connection.cursor() as throwaway:
-                    throwaway.execute(scope.statement)
+            with self.wrap_database_errors:
+                self._apply(scope, cursor)
         except BaseException:
             self._abandon()
             raise
 
+    def _apply(self, scope: Scope, cursor: Any) -> None:
+        if cursor is not None:
+            cursor.cursor.execute(scope.statement)
+            return
+        with self.connection.cursor() as throwaway:  # a named cursor carries one statement only
+            throwaway.execute(scope.statement)
+
     def _abandon(self) -> None:
-        """Drop the connection for good: its session state is unknown."""
-        raw = self.connection
-        if raw is not None:
-            raw.close()
+        """Drop the connection for good, also from its pool: its session state is unknown."""
+        if self.connection is not None:
+            self.connection.close()
+            self.close()

@@ -1,0 +1,99 @@
+"""Fixtures that every test may use: the database at head with the tenants' template, a clean Redis, the cast.
+
+The runner starts PostgreSQL and gives its address in DATABASE_URL; each xdist worker has a database and a Redis
+namespace of its own. Tests run in the platform's scope unless they enter another: `no_scope` takes it away.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+os.environ["LUMOS_REDIS_NAMESPACE"] = f"lumos-test-{worker}"
+
+import pytest
+import redis as redis_library
+
+from core.tenancy import clear_scope, platform_scope
+from core.tenancy.context import PLATFORM, set_scope
+from tests import cast
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Database set-up and tear-down belong to no test, so they run as the platform."""
+    set_scope(PLATFORM)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    from lumos_site.schema import migrate_template_for_tests
+
+    with django_db_blocker.unblock(), platform_scope():
+        migrate_template_for_tests()
+    yield
+    with django_db_blocker.unblock(), platform_scope():
+        _end_other_sessions()
+
+
+def _end_other_sessions() -> None:
+    """Threads of async tests keep connections, and a database in use cannot be dropped."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+@pytest.fixture(autouse=True)
+def _platform() -> Iterator[None]:
+    set_scope(PLATFORM)
+    yield
+    set_scope(PLATFORM)
+
+
+@pytest.fixture
+def no_scope() -> Iterator[None]:
+    with clear_scope():
+        yield
+
+
+@pytest.fixture
+def redis() -> Iterator[redis_library.Redis]:
+    """The control plane's Redis client, with this worker's keys removed before and after."""
+    from core.redis import control
+
+    client = control()
+    _forget(client)
+    yield client
+    _forget(client)
+
+
+def _forget(client: redis_library.Redis) -> None:
+    from core.redis import namespace
+
+    if keys := list(client.scan_iter(f"{namespace()}:*", count=1000)):
+        client.delete(*keys)
+
+
+@pytest.fixture
+def acme(db: None) -> cast.Player:
+    return cast.found_acme()
+
+
+@pytest.fixture
+def globex(db: None) -> cast.Player:
+    return cast.found_globex()
+
+
+@pytest.fixture
+def initech(db: None) -> cast.Player:
+    return cast.found_initech()
+
+
+@pytest.fixture
+def olivia(db: None) -> cast.Operator:
+    return cast.found_olivia()
