@@ -30,7 +30,7 @@ class ChargeModel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """Units up to and including `up_to` (None: all further) cost `unit_amount` each and `flat_amount` once."""
+    """Units up to and including `up_to` (None: all further) cost `unit_amount` each, `flat_amount` once."""
 
     up_to: Decimal | None
     unit_amount: Decimal
@@ -96,8 +96,8 @@ class SheetPrice:
 class PriceSheet:
     """Everything the gateway needs to price a request of one tenant without asking anybody.
 
-    `positions` are the units per price id that the running period had when the sheet was made. They go stale
-    inside a tier, which changes no amount; when a tenant enters another one, TierCrossed asks for a new sheet.
+    `positions` are the whole units per price id that the running period had when the sheet was made. They go
+    stale inside a tier, which changes no amount; when a tenant enters another, TierCrossed asks for a new one.
     From `period_ends_ms` on they no longer hold (see `positions_at`).
     """
 
@@ -105,10 +105,10 @@ class PriceSheet:
     currency: str
     prices: tuple[SheetPrice, ...]
     period_ends_ms: int
-    positions: Mapping[str, Decimal]
+    positions: Mapping[str, int]
     memo: dict[str, object] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def positions_at(self, now_ms: int) -> Mapping[str, Decimal]:
+    def positions_at(self, now_ms: int) -> Mapping[str, int]:
         return self.positions if now_ms < self.period_ends_ms else {}
 
     def to_json(self) -> bytes:
@@ -119,7 +119,7 @@ class PriceSheet:
             "version": self.version,
             "currency": self.currency,
             "period_ends_ms": self.period_ends_ms,
-            "positions": {price_id: str(units) for price_id, units in self.positions.items()},
+            "positions": dict(self.positions),
             "prices": [
                 {
                     "id": price.id,
@@ -138,12 +138,11 @@ class PriceSheet:
     @classmethod
     def from_dict(cls, row: Mapping[str, object]) -> PriceSheet:
         prices = cast("list[Mapping[str, object]]", row["prices"])
-        positions = cast("Mapping[str, str]", row["positions"])
         return cls(
             version=cast(str, row["version"]),
             currency=cast(str, row["currency"]),
             period_ends_ms=cast(int, row["period_ends_ms"]),
-            positions={price_id: Decimal(units) for price_id, units in positions.items()},
+            positions=cast("Mapping[str, int]", row["positions"]),
             prices=tuple(
                 SheetPrice(
                     id=cast(str, price["id"]),

@@ -60,10 +60,10 @@ class UsageFact:
     """One request's usage, as settled by the gateway: the entry `e` of the stream key("usage").
 
     `id` ("req_<ulid>") is the reservation's id and the idempotency key: a second fact with the same id
-    changes nothing. `input_tokens` is the total, cached ones included. `occurred_at_ms` is the instant at which
-    the request was admitted (epoch milliseconds); it decides the billing period. `provisional_micro` is what
-    settlement added to the money counter; the ingest corrects the counter by the exact charge. `price_version`
-    is `PriceSheet.version` of the sheet that was used for it. Facts with `live=False` are stored, never charged.
+    changes nothing. `input_tokens` is the total, cached ones included. `occurred_at_ms` is the instant at
+    which the request was admitted (epoch milliseconds); it decides the billing period. `provisional_micro` is
+    what settlement added to the money counter; the ingest corrects the counter by the exact charge.
+    `price_version` is `PriceSheet.version` of the sheet used for it. `live=False`: stored, never charged.
     """
 
     id: str
@@ -85,9 +85,7 @@ class UsageFact:
     live: bool
 
     def to_json(self) -> bytes:
-        return json.dumps(
-            {name: getattr(self, name) for name in _FACT_FIELDS}, separators=(",", ":")
-        ).encode()
+        return json.dumps({name: getattr(self, name) for name in _FACT_FIELDS}, separators=(",", ":")).encode()
 
     @classmethod
     def from_json(cls, raw: bytes | str) -> UsageFact:

@@ -1,0 +1,51 @@
+"""The billing app's front door."""
+
+from billing.data import (
+    Bill,
+    BillLine,
+    ChargeModel,
+    LineKind,
+    MalformedUsage,
+    Meter,
+    Period,
+    PriceSheet,
+    PriceTerms,
+    RatedSlice,
+    SheetPrice,
+    SliceKind,
+    Tier,
+    UsageFact,
+    UsageFigures,
+    UsagePoint,
+    UsageShare,
+    UsageStatus,
+)
+from billing.errors import InvalidPrice, InvalidQuantity, NoSubscription, UnknownPlan, UnknownPrice
+from billing.estimate import estimate_micro
+
+__all__ = [
+    "Bill",
+    "BillLine",
+    "ChargeModel",
+    "InvalidPrice",
+    "InvalidQuantity",
+    "LineKind",
+    "MalformedUsage",
+    "Meter",
+    "NoSubscription",
+    "Period",
+    "PriceSheet",
+    "PriceTerms",
+    "RatedSlice",
+    "SheetPrice",
+    "SliceKind",
+    "Tier",
+    "UnknownPlan",
+    "UnknownPrice",
+    "UsageFact",
+    "UsageFigures",
+    "UsagePoint",
+    "UsageShare",
+    "UsageStatus",
+    "estimate_micro",
+]
