@@ -1,0 +1,51 @@
+"""The web process: uvicorn on the listening socket that the supervisor bound; owns the server's options only."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+
+import uvicorn
+
+from lumos_site.roles import LISTEN_FD
+from lumos_site.roles.gate import tell_ready, wait_at_gate
+
+
+class Server(uvicorn.Server):  # type: ignore[misc]
+    """Tells the supervisor when it accepts connections."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        tell_ready()
+
+
+def options() -> dict[str, object]:
+    return {
+        "loop": "uvloop",
+        "http": "httptools",
+        "ws": "websockets-sansio",
+        "lifespan": "on",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,  # who may be believed is decided by LUMOS_TRUSTED_PROXIES, inside
+        "timeout_keep_alive": 75,
+        "timeout_graceful_shutdown": 8,
+        "backlog": 2048,
+    }
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    config = uvicorn.Config("lumos_site.asgi:application", **options())
+    config.load()
+    listening = socket.socket(fileno=int(os.environ.pop(LISTEN_FD)))
+    os.set_inheritable(listening.fileno(), False)
+    wait_at_gate()
+    Server(config).run(sockets=[listening])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""`./lumos serve --role …`: one role alone, against servers that are already up."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import time
+
+from lumos_site.supervisor import preflight
+from lumos_site.supervisor.banner import url_host
+from lumos_site.supervisor.console import Console
+from lumos_site.supervisor.engine import Engine
+from lumos_site.supervisor.errors import StartRefused
+from lumos_site.supervisor.keeper import Keeper
+from lumos_site.supervisor.options import ServeOptions
+from lumos_site.supervisor.plan import PREPARE, Plan, components_of_serve
+from lumos_site.supervisor.running import run, typed_at
+from lumos_site.supervisor.surroundings import Surroundings
+
+_LISTENING = ("gateway", "control")
+
+
+def serve(options: ServeOptions) -> int:
+    """Exit code of the whole run. Raises StartRefused before anything was started."""
+    zero, around = typed_at(), Surroundings()
+    plan = Plan(around, around.database_url or "", around.redis_url or "")
+    if not plan.redis_url:
+        raise StartRefused(
+            f"The {options.role} role needs REDIS_URL; start a server and name it there (./lumos up brings its own)."
+        )
+    if options.role in _LISTENING:
+        plan.listening = preflight.listen(options.host, options.port)
+    preflight.check_redis(plan.redis_url)
+    if options.role == "gateway":
+        plan.database_url = ""  # nothing on its path may ask a database
+    else:
+        _check_schema(plan, options.role)
+    return _run(plan, options, zero)
+
+
+def _check_schema(plan: Plan, role: str) -> None:
+    if not plan.database_url:
+        raise StartRefused(
+            f"The {role} role needs DATABASE_URL; start a server and name it there (./lumos up brings its own)."
+        )
+    preflight.check_database(plan.database_url)
+    launch = plan.launch(plan.around.manage(PREPARE, "--check"), role, "worker")
+    checked = subprocess.run(launch.command, env=launch.environment, cwd=launch.directory, check=False)  # noqa: S603
+    if checked.returncode != 0:
+        raise StartRefused(
+            "The database lacks migrations; run ./lumos prepare with the same DATABASE_URL and REDIS_URL first."
+        )
+
+
+def _run(plan: Plan, options: ServeOptions, zero: float) -> int:
+    keeper, console = Keeper(plan.around.mark), Console()
+    where = f" on http://{url_host(options.host)}:{options.port}" if options.role in _LISTENING else ""
+
+    async def main() -> int:
+        engine = Engine(components_of_serve(plan, options.role, options.processes), console, keeper)
+        return await run(
+            engine,
+            plan.around.mark,
+            lambda: console.say(f"{options.role} is up{where} after {time.monotonic() - zero:.2f} s"),
+        )
+
+    try:
+        return asyncio.run(main())
+    finally:
+        keeper.dismiss()
