@@ -13,6 +13,7 @@ import asyncio
 import os
 import signal
 from dataclasses import asdict, dataclass
+from typing import cast
 
 import httptools
 import orjson
@@ -51,8 +52,7 @@ class Provider(asyncio.Protocol):
         self._headers: dict[bytes, bytes] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
         self._stats.connections += 1
         self._stats.open_connections += 1
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+import uvloop
 
 from benchmarks.load import Plan, Target, percentile, run_load, stream_events
 from benchmarks.upstream import Stats, start_provider
@@ -105,3 +106,15 @@ def test_percentiles_are_nearest_rank():
     assert percentile([], 50) == 0
     assert percentile([3.0, 1.0, 2.0], 50) == 2.0
     assert percentile([float(n) for n in range(100)], 99) == 99.0
+
+
+def test_both_run_on_the_loop_that_measures():
+    async def measure() -> tuple[int, int]:
+        server, stats = await start_provider("127.0.0.1", 0)
+        target = Target(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+        plan = Plan(target.request("bench-3", stream=True), connections=2, each=3, events=stream_events("bench-3"))
+        result = await run_load(target, plan)
+        server.close()
+        return result.requests, stats.chunks
+
+    assert uvloop.run(measure()) == (6, 18)
