@@ -16,7 +16,7 @@ from django.db import connection, connections
 from psycopg import sql
 
 from core.tenancy import platform_scope
-from tenants.provisioning.schema import TEMPLATE, create_template
+from tenants.api import TEMPLATE, create_template
 
 _LOCK = 7_052_001  # advisory lock: one process migrates, the others wait
 _BATCH = 50

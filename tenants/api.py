@@ -21,6 +21,7 @@ from tenants.errors import (
 )
 from tenants.keyformat import is_well_formed
 from tenants.models import ApiKey, Domain, Membership, OperatorToken, Tenant
+from tenants.provisioning.schema import TEMPLATE, create_template
 from tenants.selectors import (
     all_tenant_facts,
     key_by_plaintext,
@@ -47,6 +48,7 @@ from tenants.services.lifecycle import (
 )
 
 __all__ = [
+    "TEMPLATE",
     "ApiKey",
     "Domain",
     "KeyChanged",
@@ -71,6 +73,7 @@ __all__ = [
     "all_tenant_facts",
     "create_api_key",
     "create_operator_token",
+    "create_template",
     "create_tenant",
     "digest_of",
     "is_well_formed",

@@ -38,36 +38,34 @@ def create_tenant(
     """
     _check_input(slug, name)
     identifier = new_ulid()
+    tenant = Tenant(
+        id=identifier,
+        schema_name=f"t_{identifier}",
+        slug=slug,
+        name=name.strip(),
+        type=type,
+        plan=plan,
+        region=region,
+        created_at=now,
+    )
     try:
-        with transaction.atomic():
-            tenant = Tenant.objects.create(
-                id=identifier,
-                schema_name=f"t_{identifier}",
-                slug=slug,
-                name=name.strip(),
-                type=type,
-                plan=plan,
-                region=region,
-                status=TenantStatus.PROVISIONING,
-                created_at=now,
-            )
-            Domain.objects.create(tenant=tenant, domain=f"{slug}.{settings.BASE_DOMAIN}", is_primary=True)
-            create_schema(tenant.schema_name)
-            Tenant.objects.filter(pk=tenant.pk).update(status=TenantStatus.ACTIVE)
-            tenant.status = TenantStatus.ACTIVE
-            record(
-                "tenants.create",
-                actor=acting,
-                tenant_id=tenant.id,
-                target=tenant.public_id,
-                detail={"slug": slug},
-            )
-            emit(TenantChanged(tenant.id, TenantStatus.ACTIVE))
+        _provision(tenant, acting)
     except IntegrityError as error:
         if "slug" in str(error) or "domain" in str(error):
             raise SlugTaken(fields={"slug": ["is taken"]}) from error
         raise
     return tenant
+
+
+@transaction.atomic
+def _provision(tenant: Tenant, acting: Actor) -> None:
+    tenant.save(force_insert=True)
+    Domain.objects.create(tenant=tenant, domain=f"{tenant.slug}.{settings.BASE_DOMAIN}", is_primary=True)
+    create_schema(tenant.schema_name)
+    tenant.status = TenantStatus.ACTIVE
+    tenant.save(update_fields=["status"])
+    record("tenants.create", actor=acting, tenant_id=tenant.id, target=tenant.public_id, detail={"slug": tenant.slug})
+    emit(TenantChanged(tenant.id, tenant.status))
 
 
 def _check_input(slug: str, name: str) -> None:

@@ -1,0 +1,87 @@
+"""Recognising the caller of the REST API: an operator's session or token, or a tenant's key; decides nothing else."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.contrib.auth.models import User
+from django.utils.translation import gettext as _
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
+from rest_framework.request import Request
+
+from core.clock import utc_now
+from core.errors import NotAuthenticated
+from core.rest.principal import Principal
+from core.tenancy import platform_scope
+from tenants.data import TenantStatus
+from tenants.keyformat import is_well_formed
+from tenants.models import Tenant
+from tenants.selectors import key_by_plaintext, operator_by_token
+
+CHALLENGE = 'Bearer realm="lumos"'
+_OPERATOR_PREFIX = "lum_oper_"
+
+
+class BearerAuthentication(BaseAuthentication):
+    """`Authorization: Bearer lum_oper_…` (operators, on the operators' host) or `lum_live_…`, `lum_test_…`."""
+
+    def authenticate(self, request: Request) -> tuple[Principal, None] | None:  # type: ignore[override]
+        scheme, _space, credential = get_authorization_header(request).decode("latin-1").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        credential = credential.strip()
+        if not is_well_formed(credential):
+            raise NotAuthenticated(_("This is not a key of ours: its prefix, length or checksum is wrong."))
+        here: Tenant | None = getattr(request, "tenant", None)
+        with platform_scope():
+            if credential.startswith(_OPERATOR_PREFIX):
+                return _operator(credential, here), None
+            return _key(credential, here), None
+
+    def authenticate_header(self, request: Request) -> str:
+        return CHALLENGE
+
+
+def _operator(credential: str, here: Tenant | None) -> Principal:
+    token = operator_by_token(credential, utc_now()) if here is None else None
+    if token is None:
+        raise NotAuthenticated(_("This operator token is not valid here."))
+    return operator_principal(token.user, label=f"{token.user.get_username()} ({token.name})")
+
+
+def _key(credential: str, here: Tenant | None) -> Principal:
+    """The tenant behind a key. On a tenant's host only that tenant's keys are known."""
+    found = key_by_plaintext(credential, utc_now())
+    if found is None or (here is not None and here.id != found.tenant_id):
+        raise NotAuthenticated(_("This key is not valid here: unknown, revoked or expired."))
+    status = found.tenant.status
+    if status not in (TenantStatus.ACTIVE, TenantStatus.SUSPENDED):
+        raise NotAuthenticated(_("This key is not valid here: unknown, revoked or expired."))
+    return Principal(
+        kind="key",
+        id=found.public_id,
+        label=f"{found.name} ({found})",
+        tenant=found.tenant.ref,
+        scopes=frozenset(found.scopes),
+        read_only=status == TenantStatus.SUSPENDED,
+    )
+
+
+class OperatorSession(SessionAuthentication):
+    """The browser session of a staff account on the operators' host; writes need the CSRF token."""
+
+    def authenticate(self, request: Request) -> tuple[Principal, None] | None:  # type: ignore[override]
+        if getattr(request, "tenant", None) is not None:
+            return None
+        account = cast("User | None", getattr(request._request, "user", None))
+        if account is None or not (account.is_active and account.is_staff):
+            return None
+        self.enforce_csrf(request)
+        return operator_principal(account, label=account.get_username()), None
+
+    def authenticate_header(self, request: Request) -> str:
+        return CHALLENGE
+
+
+def operator_principal(account: User, *, label: str) -> Principal:
+    return Principal(kind="operator", id=str(account.pk), label=label, has_permission=account.has_perm)

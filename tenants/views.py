@@ -1,0 +1,144 @@
+"""REST: tenants and their API keys; translates in, calls one service, translates out."""
+
+from __future__ import annotations
+
+from django.db.models import Q
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from audit.api import caller_actor
+from core.clock import utc_now
+from core.errors import InvalidInput
+from core.ids import parse_prefixed
+from core.rest.access import Access
+from core.rest.pages import CursorPage
+from core.rest.views import ApiView, TenantView, checked
+from tenants.data import Scope, TenantType
+from tenants.errors import KeyNotFound
+from tenants.models import ApiKey, Tenant
+from tenants.selectors import tenant_by_id
+from tenants.serializers import (
+    ApiKeySerializer,
+    CreatedKeySerializer,
+    KeyQuery,
+    NewKeySerializer,
+    NewTenantSerializer,
+    ReasonSerializer,
+    TenantQuery,
+    TenantSerializer,
+)
+from tenants.services.keys import create_api_key, revoke_api_key
+from tenants.services.lifecycle import create_tenant, resume_tenant, suspend_tenant
+
+
+class TenantList(ApiView):
+    access = {"GET": Access("tenants.view_tenant"), "POST": Access("tenants.add_tenant")}
+    pagination_class = CursorPage
+
+    @extend_schema(
+        operation_id="list_tenants", parameters=[TenantQuery], responses=TenantSerializer(many=True), tags=["Tenants"]
+    )
+    def get(self, request: Request) -> Response:
+        """List tenants, newest first."""
+        query = TenantQuery.of(request)
+        rows = Tenant.objects.filter(**{name: query[name] for name in ("status", "type", "plan") if name in query})
+        if "search" in query:
+            rows = rows.filter(Q(name__icontains=query["search"]) | Q(slug__icontains=query["search"]))
+        return self.page(rows, TenantSerializer)
+
+    @extend_schema(
+        operation_id="create_tenant", request=NewTenantSerializer, responses={201: TenantSerializer}, tags=["Tenants"]
+    )
+    def post(self, request: Request) -> Response:
+        """Create a tenant with its schema, role and portal address."""
+        given = checked(NewTenantSerializer, request)
+        given["type"] = TenantType(given["type"])
+        tenant = create_tenant(**given, acting=caller_actor(self.caller), now=utc_now())
+        return Response(TenantSerializer(tenant).data, status=201)
+
+
+class TenantDetail(TenantView):
+    access = {"GET": Access("tenants.view_tenant", Scope.USAGE_READ)}
+
+    @extend_schema(operation_id="get_tenant", responses=TenantSerializer, tags=["Tenants"])
+    def get(self, request: Request, tenant_id: str) -> Response:
+        """Read one tenant."""
+        return Response(TenantSerializer(tenant_by_id(self.tenant_id)).data)
+
+
+class SuspendTenant(TenantView):
+    access = {"POST": Access("tenants.change_tenant")}
+
+    @extend_schema(
+        operation_id="suspend_tenant", request=ReasonSerializer, responses={200: TenantSerializer}, tags=["Tenants"]
+    )
+    def post(self, request: Request, tenant_id: str) -> Response:
+        """Stop a tenant's traffic within five seconds; its data stays."""
+        reason = checked(ReasonSerializer, request)["reason"]
+        acting = caller_actor(self.caller)
+        tenant = suspend_tenant(tenant_id=self.tenant_id, reason=reason, acting=acting, now=utc_now())
+        return Response(TenantSerializer(tenant).data)
+
+
+class ResumeTenant(TenantView):
+    access = {"POST": Access("tenants.change_tenant")}
+
+    @extend_schema(operation_id="resume_tenant", request=None, responses={200: TenantSerializer}, tags=["Tenants"])
+    def post(self, request: Request, tenant_id: str) -> Response:
+        """Let a suspended tenant's traffic flow again."""
+        tenant = resume_tenant(tenant_id=self.tenant_id, acting=caller_actor(self.caller), now=utc_now())
+        return Response(TenantSerializer(tenant).data)
+
+
+class KeyList(TenantView):
+    access = {
+        "GET": Access("tenants.view_apikey", Scope.KEYS_READ),
+        "POST": Access("tenants.add_apikey", Scope.KEYS_WRITE),
+    }
+    pagination_class = CursorPage
+
+    @extend_schema(
+        operation_id="list_keys", parameters=[KeyQuery], responses=ApiKeySerializer(many=True), tags=["API keys"]
+    )
+    def get(self, request: Request, tenant_id: str) -> Response:
+        """List a tenant's keys, newest first; of each only prefix and last four characters."""
+        revoked = KeyQuery.of(request)["revoked"]
+        rows = ApiKey.objects.filter(tenant=tenant_by_id(self.tenant_id))
+        if revoked is not None:
+            rows = rows.filter(revoked_at__isnull=not revoked)
+        return self.page(rows, ApiKeySerializer)
+
+    @extend_schema(
+        operation_id="create_key", request=NewKeySerializer, responses={201: CreatedKeySerializer}, tags=["API keys"]
+    )
+    def post(self, request: Request, tenant_id: str) -> Response:
+        """Create a key. The answer holds it whole, this once."""
+        given = checked(NewKeySerializer, request)
+        self._check_grant(given["scopes"])
+        key, plaintext = create_api_key(
+            tenant_id=self.tenant_id, acting=caller_actor(self.caller), now=utc_now(), **given
+        )
+        key.key = plaintext  # type: ignore[attr-defined]
+        return Response(CreatedKeySerializer(key).data, status=201)
+
+    def _check_grant(self, scopes: list[str]) -> None:
+        """A key hands on no more than it has: else one that may write keys could make itself one that may all."""
+        beyond = set() if self.caller.is_operator else set(scopes) - self.caller.scopes
+        if beyond:
+            message = f"This key lacks {', '.join(sorted(beyond))} itself"
+            raise InvalidInput("A key cannot give a scope that it lacks", fields={"scopes": [message]})
+
+
+class KeyDetail(TenantView):
+    access = {"DELETE": Access("tenants.change_apikey", Scope.KEYS_WRITE)}
+
+    @extend_schema(operation_id="revoke_key", responses={204: None}, tags=["API keys"])
+    def delete(self, request: Request, tenant_id: str, key_id: str) -> Response:
+        """Revoke a key for good; every gateway process obeys within a second."""
+        try:
+            bare = parse_prefixed("key", key_id)
+        except InvalidInput as error:
+            raise KeyNotFound() from error
+        revoke_api_key(tenant_id=self.tenant_id, key_id=bare, acting=caller_actor(self.caller), now=utc_now())
+        return Response(status=204)
