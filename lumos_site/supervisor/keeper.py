@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import signal
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from lumos_site.supervisor.linux import kill_group, marked_processes
 
@@ -21,13 +23,13 @@ _DONE = b"done\n"
 class Keeper:
     """The supervisor's end of the pipe."""
 
-    def __init__(self, mark: str) -> None:
-        """Fork; must come before any thread or event loop exists."""
+    def __init__(self, mark: str, *, remove: Path | None = None) -> None:
+        """Fork; must come before any thread or event loop exists. `remove` is deleted after an unorderly end."""
         reading, self._pipe = os.pipe()
         self._pid = os.fork()
         if self._pid == 0:
             os.close(self._pipe)
-            _keep(reading, mark)
+            _keep(reading, mark, remove)
         os.close(reading)
 
     def add(self, pid: int) -> None:
@@ -47,7 +49,7 @@ class Keeper:
             os.write(self._pipe, line)
 
 
-def _keep(pipe: int, mark: str) -> None:
+def _keep(pipe: int, mark: str, remove: Path | None) -> None:
     """The whole life of the keeper process; never returns."""
     try:
         os.setsid()
@@ -59,6 +61,8 @@ def _keep(pipe: int, mark: str) -> None:
         leaders = _follow(pipe)
         if leaders is not None:
             _clear(leaders, mark)
+            if remove is not None:
+                shutil.rmtree(remove, ignore_errors=True)
     finally:
         os._exit(0)
 

@@ -33,7 +33,6 @@ class Surroundings:
             "DJANGO_SETTINGS_MODULE": f"lumos_site.settings.{settings}",
             "REDIS_URL": redis_url,
             "PYTHONUNBUFFERED": "1",
-            "PYTHONSAFEPATH": "",
             MARK: self.mark,
         }
         if database_url:

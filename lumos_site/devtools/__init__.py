@@ -1,0 +1,1 @@
+"""`./lumos test` and `./lumos check`: what a developer runs; never imported by the product."""

@@ -1,0 +1,71 @@
+"""`./lumos test`: pytest against throw-away servers; owns the environment of a test run, no tests."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from lumos_site.devtools.chromium import VARIABLE, provide_chromium
+from lumos_site.devtools.servers import ThrowAway, running, throw_away
+from lumos_site.embedded.binaries import postgres_tree, valkey_server
+from lumos_site.embedded.errors import EmbeddedServerError
+from lumos_site.supervisor.errors import StartFailed
+from lumos_site.supervisor.linux import MARK, dies_with_parent
+
+# What a developer may have set for a real installation must not reach the tests.
+_NOT_FOR_TESTS = ("LUMOS_SECRETS_FILE", "LUMOS_BASE_DOMAIN", "LUMOS_ROLE", "LUMOS_STARTED_AT", "DJANGO_SETTINGS_MODULE")
+_PARALLEL = ("-n", "2", "--dist", "loadfile")
+
+
+def test(arguments: Sequence[str]) -> int:
+    """Exit code of pytest; 1 when the servers do not start."""
+    browser = provide_chromium() if _wants_browser(arguments) else None
+    try:
+        return asyncio.run(_run(throw_away(), [*_parallel(arguments), *arguments], browser))
+    except (StartFailed, EmbeddedServerError) as failure:
+        print(f"lumos: {failure}", file=sys.stderr)
+        return 1
+
+
+def _wants_browser(arguments: Sequence[str]) -> bool:
+    """Whether the selection can hold browser tests: all, or a path of theirs."""
+    paths = [argument for argument in arguments if argument.startswith("tests/")]
+    return not paths or any("e2e" in path or "browser" in path for path in paths)
+
+
+def _parallel(arguments: Sequence[str]) -> tuple[str, ...]:
+    """Two workers, unless the person chose otherwise or wants to debug."""
+    chosen = any(argument.startswith(("-n", "--numprocesses", "--pdb", "-p")) for argument in arguments)
+    return () if chosen else _PARALLEL
+
+
+def _environment(servers: ThrowAway, browser: str | None) -> dict[str, str]:
+    var = servers.directory / "var"
+    var.mkdir()
+    kept = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_TESTS}
+    return {
+        **kept,
+        "DATABASE_URL": servers.postgres.url,
+        "REDIS_URL": servers.valkey.url,
+        "LUMOS_VAR": str(var),
+        "LUMOS_TEST_POSTGRES_TREE": str(postgres_tree()),
+        "LUMOS_TEST_VALKEY_BINARY": str(valkey_server()),
+        VARIABLE: browser or "",
+        MARK: servers.mark,
+    }
+
+
+async def _run(servers: ThrowAway, arguments: Sequence[str], browser: str | None) -> int:
+    async with running(servers):
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, lambda: None)  # the terminal sends it to pytest too, which ends then
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "pytest", *arguments),
+            env=_environment(servers, browser),
+            preexec_fn=dies_with_parent(signal.SIGTERM),
+        )
+        loop.add_signal_handler(signal.SIGTERM, process.terminate)
+        return await process.wait()
