@@ -1,7 +1,18 @@
 """The audit app's front door."""
 
+from audit.acting import caller_actor, operator_actor
 from audit.conf import SCHEDULE
 from audit.data import SYSTEM, Actor
 from audit.services import emit, prune_outbox, record, relay_outbox
 
-__all__ = ["SCHEDULE", "SYSTEM", "Actor", "emit", "prune_outbox", "record", "relay_outbox"]
+__all__ = [
+    "SCHEDULE",
+    "SYSTEM",
+    "Actor",
+    "caller_actor",
+    "emit",
+    "operator_actor",
+    "prune_outbox",
+    "record",
+    "relay_outbox",
+]

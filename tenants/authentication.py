@@ -25,7 +25,7 @@ _OPERATOR_PREFIX = "lum_oper_"
 class BearerAuthentication(BaseAuthentication):
     """`Authorization: Bearer lum_oper_…` (operators, on the operators' host) or `lum_live_…`, `lum_test_…`."""
 
-    def authenticate(self, request: Request) -> tuple[Principal, None] | None:  # type: ignore[override]
+    def authenticate(self, request: Request) -> tuple[Principal, None] | None:
         scheme, _space, credential = get_authorization_header(request).decode("latin-1").partition(" ")
         if scheme.lower() != "bearer":
             return None
@@ -70,7 +70,7 @@ def _key(credential: str, here: Tenant | None) -> Principal:
 class OperatorSession(SessionAuthentication):
     """The browser session of a staff account on the operators' host; writes need the CSRF token."""
 
-    def authenticate(self, request: Request) -> tuple[Principal, None] | None:  # type: ignore[override]
+    def authenticate(self, request: Request) -> tuple[Principal, None] | None:
         if getattr(request, "tenant", None) is not None:
             return None
         account = cast("User | None", getattr(request._request, "user", None))

@@ -77,8 +77,8 @@ class CreatedKeySerializer(ApiKeySerializer):
     key = serializers.CharField(read_only=True, help_text=SECRET_HELP)
 
     class Meta(ApiKeySerializer.Meta):
-        fields = (*ApiKeySerializer.Meta.fields, "key")
-        read_only_fields = fields
+        fields = (*ApiKeySerializer.Meta.fields, "key")  # type: ignore[assignment]
+        read_only_fields = fields  # type: ignore[assignment]
 
 
 class NewKeySerializer(serializers.Serializer[Any]):

@@ -1,0 +1,69 @@
+"""Who may call which method of a view: a table on each view, read here; a method that is not in it is closed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext as _
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from core.errors import PermissionRefused
+from core.rest.principal import Principal, principal_of
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What one method asks of its caller: an operator's permission, a key's scope, or either of the two.
+
+    An empty `permission` lets any operator in. `scope` None keeps tenants' keys out.
+    """
+
+    permission: str = ""
+    scope: str | None = None
+
+
+class ScopeMissing(PermissionRefused):
+    code = "scope_missing"
+    title = "This key may not do this"
+
+
+class ReadOnly(PermissionRefused):
+    code = "tenant_suspended"
+    title = "This tenant is suspended, so its keys may only read"
+
+
+class DeclaredAccess(BasePermission):
+    """Reads the view's `access` table."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        table: dict[str, Access] = getattr(view, "access", {})
+        method = "GET" if request.method in ("HEAD", "OPTIONS") else str(request.method)
+        rule = table.get(method)
+        caller = principal_of(request)
+        if rule is None:
+            return method not in view.allowed_methods  # a method that the view lacks is answered with 405
+        _check(rule, caller, safe=request.method in SAFE)
+        return True
+
+
+def _check(rule: Access, caller: Principal, *, safe: bool) -> None:
+    if caller.is_operator:
+        if rule.permission and not caller.has_permission(rule.permission):
+            raise PermissionRefused(_("Your account lacks the permission %(name)s.") % {"name": rule.permission})
+        return
+    if rule.scope is None:
+        raise PermissionRefused(_("Only operators may do this."))
+    if rule.scope not in caller.scopes:
+        raise ScopeMissing(
+            _("This key lacks the scope %(name)s.") % {"name": rule.scope},
+            next_step=_("Create a key with that scope."),
+        )
+    if caller.read_only and not safe:
+        raise ReadOnly()

@@ -1,0 +1,100 @@
+"""`Idempotency-Key` on creating requests; owns the memory of answers given, for a day, in Redis and sealed.
+
+A key belongs to its caller and route. The first request with it runs and its answer is kept; the same request again
+gets that answer; another body under the same key is refused, and so is a second one while the first still runs.
+Answers of 5xx are not kept: what failed on our side may be tried again. Answers are sealed, since the one of a
+created key holds the key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+
+import redis
+from django.utils.translation import gettext as _
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.crypto import seal, unseal
+from core.errors import Conflict, InvalidInput, Unavailable
+from core.redis import control, key
+from core.rest.principal import Principal
+
+HEADER = "Idempotency-Key"
+KEEP_SECONDS = 24 * 3600
+RUN_SECONDS = 120  # a process that dies in between frees the key after this
+_SHAPE = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class IdempotencyKeyReused(InvalidInput):
+    code = "idempotency_key_reused"
+    status = 422
+    title = "This Idempotency-Key was used with another request"
+
+
+class IdempotencyInFlight(Conflict):
+    code = "idempotency_in_flight"
+    title = "The first request with this Idempotency-Key is still running"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to run a request under a key; `finish` or `abandon` it."""
+
+    name: str
+    fingerprint: str
+
+    def finish(self, response: Response) -> None:
+        """Keep the answer, or free the key when the fault was ours."""
+        if response.status_code >= 500:
+            self.abandon()
+            return
+        content = response.render().content.decode()
+        body = json.dumps([response.status_code, response.content_type or "", content])
+        record = json.dumps({"f": self.fingerprint, "a": seal(body, context=self.name)})
+        control().set(self.name, record, ex=KEEP_SECONDS)
+
+    def abandon(self) -> None:
+        control().delete(self.name)
+
+
+class Replayed(Exception):
+    """Leaves the view early with the answer that was given before."""
+
+    def __init__(self, response: Response) -> None:
+        self.response = response
+        super().__init__()
+
+
+def claim(request: Request, caller: Principal) -> Claim | None:
+    """None without the header; raises Replayed, IdempotencyKeyReused, IdempotencyInFlight or Unavailable."""
+    text = request.headers.get(HEADER)
+    if text is None or request.method != "POST":
+        return None
+    if _SHAPE.fullmatch(text) is None:
+        raise InvalidInput(_("An Idempotency-Key has 1 to 255 visible ASCII characters."))
+    digest = hashlib.sha256(f"{caller.kind}\0{caller.id}\0{request.path}\0{text}".encode()).hexdigest()
+    mine = Claim(key("rest", "idempotency", digest), hashlib.sha256(request.body).hexdigest())
+    try:
+        return _take(mine)
+    except redis.RedisError as error:
+        raise Unavailable(_("The memory of Idempotency-Keys cannot be reached.")) from error
+
+
+def _take(mine: Claim) -> Claim:
+    running = json.dumps({"f": mine.fingerprint})
+    if control().set(mine.name, running, nx=True, ex=RUN_SECONDS):
+        return mine
+    stored = control().get(mine.name)
+    record = json.loads(stored) if isinstance(stored, bytes) else {"f": mine.fingerprint}
+    if record["f"] != mine.fingerprint:
+        raise IdempotencyKeyReused(next_step=_("Send a fresh key with every different request."))
+    if "a" not in record:
+        raise IdempotencyInFlight(headers={"retry-after": "1"})
+    status, content_type, body = json.loads(unseal(record["a"], context=mine.name))
+    answer = Response(json.loads(body), status=status, content_type=content_type or None)
+    answer["Idempotent-Replayed"] = "true"
+    raise Replayed(answer)

@@ -1,0 +1,18 @@
+"""The REST API, its description and its pages; the same on the operators' host and on tenants' hosts."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from core.rest.views import NoSuchRoute
+
+v1: list[URLPattern | URLResolver] = [
+    path("", include("tenants.urls")),
+    re_path("", NoSuchRoute.as_view()),
+]
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(), name="api-docs"),
+    path("api/v1/", include(v1)),
+]
