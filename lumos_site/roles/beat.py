@@ -1,36 +1,21 @@
-"""Celery beat with a heartbeat from inside its loop; owns no schedule."""
+"""Celery beat; owns no schedule."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import django
-from django_celery_beat.schedulers import DatabaseScheduler
 
-from lumos_site.roles.gate import tell_ready, wait_at_gate
-from lumos_site.roles.heartbeat import Heartbeat
-
-
-class BeatingScheduler(DatabaseScheduler):  # type: ignore[misc]
-    """The schedule in the database, proving with each turn of the loop that it turns."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._heartbeat = Heartbeat("beat")
-        super().__init__(*args, **kwargs)
-
-    def tick(self, *args: Any, **kwargs: Any) -> Any:
-        pause = super().tick(*args, **kwargs)
-        self._heartbeat.beat()
-        tell_ready()
-        return pause
+from core.tenancy import enter_platform_process
+from lumos_site.roles.gate import wait_at_gate
 
 
 def main() -> None:
     django.setup()
     from lumos_site.celery import app
+    from lumos_site.roles.scheduler import BeatingScheduler
 
     app.loader.import_default_modules()
     wait_at_gate()
+    enter_platform_process()  # the schedule is in shared tables; beat reads it before it sends its first signal
     app.Beat(scheduler=BeatingScheduler, loglevel="INFO", quiet=True).run()
 
 

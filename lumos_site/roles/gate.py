@@ -40,5 +40,7 @@ def wait_at_gate() -> None:
     os.close(gate)
 
 
+@cache
 def tell_ready() -> None:
+    """Say so once, however often it is called."""
     _notify(b"r")
