@@ -1,0 +1,1 @@
+"""The gateway: what tenants' programs call, from the first byte of a request to its usage event."""

@@ -1,0 +1,157 @@
+"""What the control plane publishes to gateways and how it reads there; owns the JSON of these records, does no I/O.
+
+Keys in Redis: key("gw", "key", <digest>), key("gw", "tenant", <id>), key("gw", "catalogue"). Absent means unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+
+from billing.api import PriceSheet
+from core.redis import key
+from proxy.gcra import Gcra
+from quotas.api import Dimension, EffectiveLimits, Limit
+
+SHIELD_FACTOR = 2
+
+
+def key_name(digest: str) -> str:
+    return key("gw", "key", digest)
+
+
+def tenant_name(tenant_id: str) -> str:
+    return key("gw", "tenant", tenant_id)
+
+
+def catalogue_name() -> str:
+    return key("gw", "catalogue")
+
+
+def epoch_name() -> str:
+    return key("gw", "epoch")
+
+
+def changes_name() -> str:
+    return key("gw", "changes")
+
+
+def shield(limit: int | None) -> Gcra | None:
+    """A rate in this process that no honest use of `limit` requests a minute reaches; spares Redis the flood."""
+    return Gcra(rate=limit * SHIELD_FACTOR, burst=limit * SHIELD_FACTOR, per_seconds=60) if limit else None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """An API key, or what a browser token stands for."""
+
+    id: str
+    tenant_id: str
+    digest: str
+    live: bool
+    scopes: tuple[str, ...]
+    models: tuple[str, ...]
+    expires_at_ms: int | None
+    limits: tuple[Limit, ...] = ()
+    shield: Gcra | None = None
+
+    def to_json(self) -> bytes:
+        fields = {name: getattr(self, name) for name in KeyRecord.__slots__ if name not in {"limits", "shield"}}
+        fields["limits"] = [[limit.dimension.value, limit.value] for limit in self.limits]
+        return orjson.dumps(fields)
+
+    @classmethod
+    def from_json(cls, raw: bytes) -> KeyRecord:
+        fields = orjson.loads(raw)
+        limits = tuple(Limit(Dimension(name), value) for name, value in fields["limits"])
+        fields.update(scopes=tuple(fields["scopes"]), models=tuple(fields["models"]), limits=limits)
+        requests = next((x.value for x in limits if x.dimension is Dimension.REQUESTS_PER_MINUTE), None)
+        return cls(**fields, shield=shield(requests))
+
+    def may_use(self, model: str) -> bool:
+        return not self.models or model in self.models
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRecord:
+    """A tenant with its limits and prices. `prices` None: nothing is priced, so nothing is served."""
+
+    id: str
+    slug: str
+    status: str
+    limits: EffectiveLimits
+    prices: PriceSheet | None
+    shield: Gcra | None = None
+
+    def to_json(self) -> bytes:
+        fields = {"id": self.id, "slug": self.slug, "status": self.status, "limits": self.limits.to_record()}
+        return orjson.dumps({**fields, "prices": self.prices.to_dict() if self.prices else None})
+
+    @classmethod
+    def from_json(cls, raw: bytes) -> TenantRecord:
+        fields = orjson.loads(raw)
+        limits = EffectiveLimits.from_record(fields["limits"])
+        prices = PriceSheet.from_dict(fields["prices"]) if fields["prices"] else None
+        return cls(fields["id"], fields["slug"], fields["status"], limits, prices, _tenant_shield(limits))
+
+
+def _tenant_shield(limits: EffectiveLimits) -> Gcra | None:
+    for limit in limits.limits:
+        if limit.dimension is Dimension.REQUESTS_PER_MINUTE and limit.hard:
+            return shield(limit.value)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRecord:
+    """Where answers come from. `sealed_key` opens with the installation's master key only."""
+
+    id: str
+    name: str
+    kind: str
+    base_url: str
+    sealed_key: str
+    options: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRecord:
+    """A name that tenants may ask for, and what stands behind it. `context` and `max_output` are tokens."""
+
+    name: str
+    provider: str
+    upstream_name: str
+    kinds: tuple[str, ...]
+    context: int
+    max_output: int
+    default_output: int
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueRecord:
+    """All enabled providers and models."""
+
+    providers: tuple[ProviderRecord, ...]
+    models: tuple[ModelRecord, ...]
+
+    def to_json(self) -> bytes:
+        return orjson.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, raw: bytes) -> CatalogueRecord:
+        fields = orjson.loads(raw)
+        return cls(
+            providers=tuple(_provider(row) for row in fields["providers"]),
+            models=tuple(_model(row) for row in fields["models"]),
+        )
+
+
+def _model(row: dict[str, Any]) -> ModelRecord:
+    return ModelRecord(**{**row, "kinds": tuple(row["kinds"])})
+
+
+def _provider(row: dict[str, Any]) -> ProviderRecord:
+    return ProviderRecord(**{**row, "options": tuple((name, value) for name, value in row["options"])})

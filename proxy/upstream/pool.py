@@ -1,0 +1,141 @@
+"""Kept connections to one origin; owns their number, age and re-use, refuses to know what is asked over them."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from proxy.errors import ProviderLost, ProviderTimeout, ProviderUnavailable
+from proxy.upstream.connection import Connection
+from proxy.upstream.inbox import Inbox
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a provider listens; `prefix` is the path in front of every endpoint."""
+
+    host: str
+    port: int
+    secure: bool
+    prefix: str
+
+    @classmethod
+    def of(cls, base_url: str) -> Origin:
+        """Parses a base URL such as https://api.openai.com/v1; raises ValueError."""
+        parts = urlsplit(base_url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.username:
+            raise ValueError("a base URL is http(s)://host[:port][/path]")
+        secure = parts.scheme == "https"
+        return cls(parts.hostname, parts.port or (443 if secure else 80), secure, parts.path.rstrip("/"))
+
+    @property
+    def authority(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        default = 443 if self.secure else 80
+        return host if self.port == default else f"{host}:{self.port}"
+
+
+class Pool:
+    """Connections of one process to one origin: the one used last is used next, the others age out."""
+
+    def __init__(
+        self,
+        origin: Origin,
+        *,
+        connect_seconds: float = 5.0,
+        keep_seconds: float = 55.0,
+        limit: int = 1000,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.origin = origin
+        self.opened_total = 0
+        self._connect_seconds = connect_seconds
+        self._keep_seconds = keep_seconds
+        self._limit = limit
+        self._tls = (tls or ssl.create_default_context()) if origin.secure else None
+        self._idle: list[Connection] = []
+        self._open: set[Connection] = set()
+        self._connecting = 0
+        self._retries: set[asyncio.Task[None]] = set()
+
+    async def call(self, request: bytes) -> Inbox:
+        """Sends the request bytes; the inbox fills as the answer arrives. Raises ProviderFailure."""
+        inbox = Inbox(asyncio.get_running_loop())
+        connection = self._take() or await self._connect()
+        connection.send(request, inbox)
+        return inbox
+
+    def prune(self, now: float) -> None:
+        """Closes what nobody used for a while; `now` is the loop's time."""
+        while self._idle and now - self._idle[0].idle_since > self._keep_seconds:
+            self._idle.pop(0).close()
+
+    async def close(self) -> None:
+        for task in list(self._retries):
+            task.cancel()
+        for connection in list(self._open):
+            connection.close()
+        self._idle.clear()
+
+    def _take(self) -> Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable:
+                return connection
+        return None
+
+    async def _connect(self) -> Connection:
+        if len(self._open) + self._connecting >= self._limit:
+            raise ProviderUnavailable(retry_after_ms=1000)
+        self._connecting += 1
+        try:
+            return await self._dial()
+        except TimeoutError as error:
+            raise ProviderTimeout() from error
+        except OSError as error:
+            raise ProviderLost() from error
+        finally:
+            self._connecting -= 1
+
+    async def _dial(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(self._connect_seconds):
+            _, connection = await loop.create_connection(
+                lambda: Connection(self._keep, self._forget),
+                self.origin.host,
+                self.origin.port,
+                ssl=self._tls,
+                server_hostname=self.origin.host if self._tls else None,
+            )
+        self.opened_total += 1
+        self._open.add(connection)
+        return connection
+
+    def _keep(self, connection: Connection) -> None:
+        connection.idle_since = asyncio.get_running_loop().time()
+        self._idle.append(connection)
+
+    def _forget(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        if connection.inbox is not None:
+            task = asyncio.get_running_loop().create_task(self._ask_again(connection))
+            self._retries.add(task)
+            task.add_done_callback(self._retries.discard)
+
+    async def _ask_again(self, stale: Connection) -> None:
+        """The other end had closed a kept connection before it saw the request: ask once more on a fresh one."""
+        try:
+            fresh = await self._connect()
+        except (ProviderLost, ProviderTimeout, ProviderUnavailable) as error:
+            if stale.inbox is not None:
+                stale.inbox.fail(error)
+            return
+        inbox, stale.inbox = stale.inbox, None
+        if inbox is None:  # nobody waits any more
+            self._keep(fresh)
+        else:
+            fresh.send(stale.request, inbox)
