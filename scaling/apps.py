@@ -5,3 +5,9 @@ from django.utils.translation import gettext_lazy as _
 class ScalingConfig(AppConfig):
     name = "scaling"
     verbose_name = _("Scaling")
+
+    def ready(self) -> None:
+        from scaling import handlers  # noqa: F401 - subscribes to domain events
+        from scaling.backends.local import inside
+
+        inside.install()

@@ -221,6 +221,7 @@ class ScalingStatus:
     """One tenant's scaling at a glance: for admin, portal and REST."""
 
     tenant_id: str
+    slug: str
     mode: Mode
     desired: int
     min_replicas: int
@@ -229,3 +230,34 @@ class ScalingStatus:
     observed_at: datetime | None
     last_sentence: str
     last_decided_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionFacts:
+    """A stored decision: a change, or `count` equal rounds without one between `first_at` and `last_at`."""
+
+    id: str
+    tenant_id: str
+    policy_version: int
+    current: int
+    wanted: int
+    final: int
+    reason: Reason
+    sentence: str
+    changed: bool
+    count: int
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeReport:
+    """What a tenant's worker said of itself: as whom it runs, and how many policies it can see (one, its own)."""
+
+    tenant_id: str
+    at: datetime
+    pid: int
+    role: str
+    schema: str
+    policies_visible: int
+    took_ms: int

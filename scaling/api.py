@@ -1,0 +1,57 @@
+"""The scaling app's front door."""
+
+from scaling.conf import SCHEDULE
+from scaling.data import (
+    DecisionFacts,
+    Fleet,
+    Machine,
+    Mode,
+    ProbeReport,
+    Reason,
+    ScalingStatus,
+    TenantWorkers,
+    TickResult,
+    WorkerStatus,
+    WorkerView,
+)
+from scaling.errors import BackendAway, PolicyInvalid, PolicyNotFound
+from scaling.loop import settle_tenant, tick
+from scaling.models import ScalingDecision, ScalingPolicy
+from scaling.probe import last_probe
+from scaling.selectors import all_statuses, decisions_of, fleet_or_none, policy_of, recent_changes, status_of
+from scaling.services import POLICY_FIELDS, ensure_policy, pause_policy, resume_policy, send_probes, set_policy
+
+__all__ = [
+    "POLICY_FIELDS",
+    "SCHEDULE",
+    "BackendAway",
+    "DecisionFacts",
+    "Fleet",
+    "Machine",
+    "Mode",
+    "PolicyInvalid",
+    "PolicyNotFound",
+    "ProbeReport",
+    "Reason",
+    "ScalingDecision",
+    "ScalingPolicy",
+    "ScalingStatus",
+    "TenantWorkers",
+    "TickResult",
+    "WorkerStatus",
+    "WorkerView",
+    "all_statuses",
+    "decisions_of",
+    "ensure_policy",
+    "fleet_or_none",
+    "last_probe",
+    "pause_policy",
+    "policy_of",
+    "recent_changes",
+    "resume_policy",
+    "send_probes",
+    "set_policy",
+    "settle_tenant",
+    "status_of",
+    "tick",
+]

@@ -1,0 +1,44 @@
+"""What the tests of the loop share: a moment, and a backend's report written by hand where no process is needed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from core.redis import control
+from scaling.backends.local import store
+from scaling.data import Fleet, Machine, TenantWorkers, WorkerStatus, WorkerView
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+GIB = 1024**3
+
+
+def after(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def worker(
+    pid: int = 1, *, cpu: int | None = 10, rss: int = 100 * 1024**2, status: WorkerStatus = WorkerStatus.IDLE
+) -> WorkerView:
+    return WorkerView(pid, 1.0, status, cpu, rss, 60)
+
+
+def report(at: datetime, tenants: dict[str, list[WorkerView]], *, available: int = 16 * GIB) -> None:
+    """Say what the agent would say."""
+    seen = {tenant_id: TenantWorkers(tuple(workers)) for tenant_id, workers in tenants.items()}
+    store.write_report(control(), Fleet(at, Machine(16 * GIB, available, 2), seen), agent_pid=1)
+
+
+def orders() -> dict[str, int]:
+    return {tenant_id: target.replicas for tenant_id, target in store.read_targets(control()).items()}
+
+
+@pytest.fixture
+def commits(django_capture_on_commit_callbacks):
+    """Run what waits for the commit, although the test's own transaction never commits."""
+
+    def running():
+        return django_capture_on_commit_callbacks(execute=True)
+
+    return running
