@@ -1,0 +1,169 @@
+"""What a configuration file says, typed; owns shapes only. None stands for "not mentioned", which means: leave it.
+
+The same types hold what an installation has (see current.py), so that the two can be compared field by field.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from billing.api import Meter, PriceTerms
+from lumos_site.configuration.marks import Place
+from quotas.api import Dimension
+from scaling.api import Mode
+from tenants.api import Role, TenantType
+
+NOWHERE = Place("installation", 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A provider's key: its value, or the environment variable that holds it. Never shown by repr."""
+
+    value: str = field(repr=False)
+    variable: str | None = None
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderEntry:
+    name: str
+    kind: str | None = None
+    base_url: str | None = None
+    enabled: bool | None = None
+    options: dict[str, int] | None = None
+    keys: dict[str, Secret] = field(default_factory=dict)
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CostEntry:
+    """What the operator pays, in the currency's major unit for one token."""
+
+    currency: str
+    input_token: Decimal
+    cached_token: Decimal
+    output_token: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    name: str
+    provider: str | None = None
+    upstream_name: str | None = None
+    kinds: tuple[str, ...] | None = None
+    context: int | None = None
+    max_output: int | None = None
+    default_output: int | None = None
+    enabled: bool | None = None
+    cost: CostEntry | None = None
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PriceEntry:
+    meter: Meter
+    model: str
+    terms: PriceTerms
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+class LimitWord(StrEnum):
+    """Instead of a number: no limit at all, or no limit of one's own."""
+
+    UNLIMITED = "unlimited"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class LimitEntry:
+    """`value` in the dimension's unit, money in micro-units."""
+
+    dimension: Dimension
+    value: int | LimitWord
+    hard: bool = True
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanEntry:
+    """A plan and its newest terms. Other terms than the newest published version's make a new version."""
+
+    code: str
+    name: str | None = None
+    description: str | None = None
+    tenant_types: tuple[TenantType, ...] | None = None
+    currency: str | None = None
+    monthly_fee: Decimal | None = None
+    prices: tuple[PriceEntry, ...] | None = None
+    limits: tuple[LimitEntry, ...] = ()
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TypeEntry:
+    """The limits of every tenant of a type that has none of its own or of its plan."""
+
+    type: TenantType
+    limits: tuple[LimitEntry, ...] = ()
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEntry:
+    name: str
+    live: bool | None = None
+    scopes: tuple[str, ...] | None = None
+    models: tuple[str, ...] | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    expires_at: datetime | None = None
+    revoked: bool = False
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingEntry:
+    min_replicas: int | None = None
+    max_replicas: int | None = None
+    cpu_target_percent: int | None = None
+    memory_target_percent: int | None = None
+    queue_target: int | None = None
+    scale_up_cooldown_seconds: int | None = None
+    scale_down_cooldown_seconds: int | None = None
+    mode: Mode | None = None
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+class WantedStatus(StrEnum):
+    """What a file may ask of a tenant."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
+@dataclass(frozen=True, slots=True)
+class TenantEntry:
+    slug: str
+    name: str | None = None
+    type: TenantType | None = None
+    plan: str | None = None
+    region: str | None = None
+    status: WantedStatus | None = None
+    members: dict[str, Role] = field(default_factory=dict)
+    keys: tuple[KeyEntry, ...] = ()
+    limits: tuple[LimitEntry, ...] = ()
+    scaling: ScalingEntry | None = None
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    providers: tuple[ProviderEntry, ...] = ()
+    models: tuple[ModelEntry, ...] = ()
+    plans: tuple[PlanEntry, ...] = ()
+    tenant_types: tuple[TypeEntry, ...] = ()
+    tenants: tuple[TenantEntry, ...] = ()

@@ -1,0 +1,101 @@
+"""The section `tenants`: people, keys, limits and scaling of each; owns their fields, creates nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import yaml
+
+from lumos_site.configuration.document import KeyEntry, ScalingEntry, TenantEntry, WantedStatus
+from lumos_site.configuration.fields import Fields
+from lumos_site.configuration.marks import Source
+from lumos_site.configuration.read_plans import read_limits
+from scaling.api import Mode
+from tenants.api import Role, Scope, TenantType
+
+_TENANT = ("name", "type", "plan", "region", "status", "members", "keys", "limits", "scaling")
+_KEY = ("live", "scopes", "models", "requests_per_minute", "tokens_per_minute", "expires_at", "revoked")
+_SCALING = (
+    "min_replicas",
+    "max_replicas",
+    "cpu_target_percent",
+    "memory_target_percent",
+    "queue_target",
+    "scale_up_cooldown_seconds",
+    "scale_down_cooldown_seconds",
+    "mode",
+)
+
+
+def read_tenant(slug: str, source: Source, node: yaml.Node, path: str) -> TenantEntry:
+    fields = Fields(source, node, path, _TENANT)
+    return TenantEntry(
+        slug=slug,
+        name=fields.text("name", longest=120),
+        type=fields.choice("type", TenantType),
+        plan=fields.text("plan", longest=40),
+        region=fields.text("region", longest=40),
+        status=fields.choice("status", WantedStatus),
+        members={address: role for address, role in fields.named("members", _member) if role is not None},
+        keys=fields.named("keys", _key),
+        limits=read_limits(fields),
+        scaling=next(iter(fields.each("scaling", _scaling)), None),
+        place=fields.place,
+    )
+
+
+def _member(address: str, source: Source, node: yaml.Node, path: str) -> tuple[str, Role | None]:
+    if "@" not in address:
+        source.mistake(node, path, "must be an e-mail address with a role behind it")
+    name = node.value.upper() if isinstance(node, yaml.ScalarNode) else ""
+    if name not in Role.__members__:
+        source.mistake(node, path, f"must be one of {', '.join(Role)}")
+        return address, None
+    return address.strip().lower(), Role(name)
+
+
+def _key(name: str, source: Source, node: yaml.Node, path: str) -> KeyEntry:
+    fields = Fields(source, node, path, _KEY)
+    if not 1 <= len(name.strip()) <= 80:
+        fields.mistake("", "a key's name has 1 to 80 characters")
+    scopes = fields.names("scopes")
+    if scopes is not None and (not scopes or set(scopes) - set(Scope)):
+        fields.mistake("scopes", f"choose from {', '.join(Scope)}")
+    return KeyEntry(
+        name=name.strip(),
+        live=fields.flag("live"),
+        scopes=scopes,
+        models=fields.names("models"),
+        requests_per_minute=fields.whole("requests_per_minute", least=1),
+        tokens_per_minute=fields.whole("tokens_per_minute", least=1),
+        expires_at=_instant(fields, "expires_at"),
+        revoked=fields.flag("revoked") is True,
+        place=fields.place,
+    )
+
+
+def _instant(fields: Fields, name: str) -> datetime | None:
+    text = fields.text(name)
+    if text is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        fields.mistake(name, "must be a date or an instant, such as 2027-01-31 or 2027-01-31T12:00:00Z")
+        return None
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def _scaling(source: Source, node: yaml.Node, path: str) -> ScalingEntry:
+    fields = Fields(source, node, path, _SCALING)
+    return ScalingEntry(
+        min_replicas=fields.whole("min_replicas", most=10_000),
+        max_replicas=fields.whole("max_replicas", most=10_000),
+        cpu_target_percent=fields.whole("cpu_target_percent", least=1, most=100),
+        memory_target_percent=fields.whole("memory_target_percent", least=1, most=100),
+        queue_target=fields.whole("queue_target", least=1, most=1_000_000),
+        scale_up_cooldown_seconds=fields.whole("scale_up_cooldown_seconds", most=86_400),
+        scale_down_cooldown_seconds=fields.whole("scale_down_cooldown_seconds", most=86_400),
+        mode=fields.choice("mode", Mode),
+        place=fields.place,
+    )
