@@ -1,53 +1,60 @@
 """The ASGI application: sends each request to the room that answers it; owns the dispatch and the lifespan.
 
-`/v1` reaches the gateway before Django exists for it. A gateway process has nothing behind that but health.
+`/v1` reaches the gateway before Django exists for it. A gateway process has nothing behind that but health; a
+control process has no gateway; the web process of one machine has both.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lumos_site.settings.control")
 
+import django
 from django.core.asgi import get_asgi_application
 
-from lumos_site.health import answer_health
+django.setup()
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from lumos_site.health import answer_health  # noqa: E402 - what follows needs the apps
+from lumos_site.wire import App, Receive, Scope, Send, not_found  # noqa: E402
+from proxy import asgi as gateway  # noqa: E402
 
 ROLE = os.environ.get("LUMOS_ROLE", "web")
-django: App = get_asgi_application()
-gateway: Any = import_module("proxy.asgi") if find_spec("proxy.asgi") and ROLE != "control" else None
+SERVES_GATEWAY = ROLE in ("web", "gateway")
+behind: App = not_found if ROLE == "gateway" else get_asgi_application()
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "lifespan":
-        await _live(receive, send)
-    elif scope["type"] == "http":
+    kind: str = scope["type"]
+    if kind == "http":
         await _dispatch(scope, receive, send)
+    elif kind == "lifespan":
+        await _live(receive, send)
 
 
 async def _dispatch(scope: Scope, receive: Receive, send: Send) -> None:
     path: str = scope["path"]
-    if gateway is not None and path.startswith("/v1/"):
+    if SERVES_GATEWAY and path.startswith("/v1/"):
         await gateway.application(scope, receive, send)
     elif path in ("/livez", "/readyz"):
         await answer_health(path, ROLE, send)
     else:
-        await django(scope, receive, send)
+        await behind(scope, receive, send)
 
 
 async def _live(receive: Receive, send: Send) -> None:
-    """Start and stop the gateway's connections with the server."""
+    """Connect with the server's start, disconnect with its end."""
     while True:
         message = await receive()
+        starts = message["type"] == "lifespan.startup"
+        if SERVES_GATEWAY:
+            await (gateway.startup() if starts else gateway.shutdown())
         await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
+        if not starts:
             return
+
+
+async def drain() -> None:
+    """Take no more of what lasts, and wait for what is open; the server calls it before it closes connections."""
+    if SERVES_GATEWAY:
+        await gateway.drain()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Callable
 
 from asgiref.sync import sync_to_async
 from django.db import connection
 
 from core.redis import control
 from core.tenancy import platform_scope
+from lumos_site.wire import Send, send_json
+from proxy.asgi import running_gateway
 
-Scope = MutableMapping[str, Any]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+class NotServing(Exception):
+    """This process would refuse what its role is to serve."""
 
 
 def _ask_database() -> None:
@@ -28,19 +29,25 @@ def _ask_redis() -> None:
     control().ping()
 
 
-CHECKS: dict[str, Callable[[], None]] = {"database": _ask_database, "redis": _ask_redis}
+def _ask_gateway() -> None:
+    gateway = running_gateway()
+    if gateway is None or not gateway.ready:
+        raise NotServing
 
 
-def checks_of(role: str) -> list[str]:
-    """What a process of `role` cannot serve without. The gateway asks no database."""
-    return ["redis"] if role == "gateway" else ["database", "redis"]
+CHECKS: dict[str, dict[str, Callable[[], None]]] = {
+    "gateway": {"gateway": _ask_gateway},
+    "control": {"database": _ask_database, "redis": _ask_redis},
+    "web": {"database": _ask_database, "gateway": _ask_gateway},
+}
 
 
-def _failures(role: str) -> dict[str, str]:
+def failures(role: str) -> dict[str, str]:
+    """What a process of `role` lacks: name of the check -> kind of failure. Empty when it can serve."""
     failed = {}
-    for name in checks_of(role):
+    for name, ask in CHECKS[role].items():
         try:
-            CHECKS[name]()
+            ask()
         except Exception as error:
             failed[name] = type(error).__name__
     return failed
@@ -48,8 +55,5 @@ def _failures(role: str) -> dict[str, str]:
 
 async def answer_health(path: str, role: str, send: Send) -> None:
     """200 when alive or ready, 503 with the names of what is missing."""
-    failed = {} if path == "/livez" else await sync_to_async(_failures, thread_sensitive=False)(role)
-    body = json.dumps({"status": "unavailable" if failed else "ok", "failed": failed}).encode()
-    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": 503 if failed else 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    failed = {} if path == "/livez" else await sync_to_async(failures, thread_sensitive=False)(role)
+    await send_json(send, 503 if failed else 200, {"status": "unavailable" if failed else "ok", "failed": failed})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from importlib import import_module
 
 import uvicorn
 
@@ -13,11 +14,17 @@ from lumos_site.roles.gate import tell_ready, wait_at_gate
 
 
 class Server(uvicorn.Server):  # type: ignore[misc]
-    """Tells the supervisor when it accepts connections."""
+    """Tells the supervisor when it accepts connections, and lets open streams end before it closes them."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         tell_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()  # new connections wait on the supervisor's socket for the next process
+        await import_module("lumos_site.asgi").drain()
+        await super().shutdown(sockets)
 
 
 def options() -> dict[str, object]:

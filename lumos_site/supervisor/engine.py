@@ -132,16 +132,16 @@ class Engine:
 
     async def _until_ready(self, service: Service, child: Child) -> None:
         ended = asyncio.create_task(child.ended.wait())
-        probing = asyncio.create_task(_probe_until_ready(service, child))
+        reasons: list[str] = [""]
+        probing = asyncio.create_task(_probe_until_ready(service, child, reasons))
         try:
             await asyncio.wait({ended, probing}, timeout=service.ready_within, return_when=asyncio.FIRST_COMPLETED)
             if child.ended.is_set():
                 how = describe_exit(child.exit_code)
                 raise StartFailed(f"{service.name} stopped ({how}) before it was ready; see its lines above.")
             if not probing.done():
-                raise StartFailed(
-                    f"{service.name} was not ready within {service.ready_within:.0f} s; see its lines above."
-                )
+                patience = f"{service.ready_within:.0f} s"
+                raise StartFailed(f"{service.name} was not ready within {patience} ({reasons[-1] or 'no answer'}).")
             probing.result()
         finally:
             for task in (ended, probing):
@@ -183,9 +183,11 @@ class Engine:
         return 1 + max((self._depth(need) for need in below), default=-1)
 
 
-async def _probe_until_ready(service: Service, child: Child) -> None:
+async def _probe_until_ready(service: Service, child: Child, reasons: list[str]) -> None:
     while True:
-        with suppress(NotReady):
+        try:
             await service.probe(child)
             return
+        except NotReady as reason:
+            reasons[-1] = str(reason)
         await asyncio.sleep(PROBE_EVERY_SECONDS)

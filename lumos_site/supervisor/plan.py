@@ -18,6 +18,7 @@ from lumos_site.supervisor.process import Child, Launch
 from lumos_site.supervisor.surroundings import Surroundings
 
 PREPARE = "prepare"
+WEB_GRACE_SECONDS = 40.0  # more than the gateway waits for open streams (LUMOS_GATEWAY_DRAIN_SECONDS)
 
 
 @dataclass
@@ -55,7 +56,7 @@ class Plan:
             host, port = listening.getsockname()[:2]
             await probes.http_answers({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port, "/readyz")  # noqa: S104
 
-        return Service(name, launch, serves, gate=gate)
+        return Service(name, launch, serves, gate=gate, grace=WEB_GRACE_SECONDS)
 
     def celery(self, name: str, role: str, *, needs: tuple[str, ...] = (), gate: tuple[str, ...] = ()) -> Service:
         """`role` is worker or beat; ready when its heartbeat stands in Redis."""
@@ -74,12 +75,11 @@ class Plan:
         """Starts and stops the tenants' own workers on this machine."""
 
         def launch() -> Launch:
-            return self.launch(self.around.manage("run_local_backend"), "worker", "worker")
+            return self.launch(self.around.python("scaling.backends.local"), "worker", "worker")
 
-        async def observes(_child: Child) -> None:
+        async def observes(child: Child) -> None:
             key = ":".join((self.around.namespace, "scaling", "local", "observed"))
-            if await probes.redis_command(self.redis_url, "EXISTS", key) != b"1":
-                raise probes.NotReady("nothing observed yet")
+            await probes.heartbeat_of(self.redis_url, key, child.pid)
 
         return Service("agent", launch, observes, needs=needs)
 

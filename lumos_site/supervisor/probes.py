@@ -61,13 +61,14 @@ async def http_answers(host: str, port: int, path: str) -> None:
         reader, writer = await asyncio.open_connection(host, port)
         try:
             writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
-            status = await asyncio.wait_for(reader.readline(), 5)
+            answer = await asyncio.wait_for(reader.read(), 5)
         finally:
             writer.close()
     except (OSError, TimeoutError) as error:
         raise NotReady(str(error)) from error
-    if status.split(b" ")[1:2] != [b"200"]:
-        raise NotReady(f"{path} was answered by {status.decode(errors='replace').strip() or 'nothing'}")
+    head, _, body = answer.decode(errors="replace").partition("\r\n\r\n")
+    if head.split(" ")[1:2] != ["200"]:
+        raise NotReady(f"{path} says {head.split(chr(13))[0] or 'nothing'} {body[:300]}")
 
 
 async def heartbeat_of(url: str, key: str, pid: int) -> None:
