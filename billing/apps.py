@@ -1,6 +1,15 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class BillingConfig(AppConfig):
     name = "billing"
+    verbose_name = _("Billing")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Quota counters that were lost are rebuilt from billing's books."""
+        from billing.selectors import period_totals
+        from quotas.api import register_totals_provider
+
+        register_totals_provider(period_totals)

@@ -33,7 +33,9 @@ class ModelPrices:
     output: MeteredPrice | None
     requests: MeteredPrice | None
 
-    def metered(self, input_tokens: int, cached_tokens: int, output_tokens: int) -> list[tuple[MeteredPrice, int]]:
+    def metered(
+        self, input_tokens: int, cached_tokens: int, output_tokens: int, requests: int = 1
+    ) -> list[tuple[MeteredPrice, int]]:
         """Which price counts how many units of one request.
 
         Cached tokens without a price of their own count as input. Raises UnknownPrice when a kind of token
@@ -49,7 +51,7 @@ class ModelPrices:
         if output_tokens:
             counted.append((self.output or self._refuse(Meter.OUTPUT_TOKENS), output_tokens))
         if self.requests is not None:
-            counted.append((self.requests, 1))
+            counted.append((self.requests, requests))
         elif self.input is None and self.output is None:
             self._refuse(Meter.REQUESTS)
         return counted

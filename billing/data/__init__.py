@@ -4,6 +4,8 @@ Money is Decimal in the currency's major unit, or an integer of micro-units wher
 """
 
 from billing.data.bills import Bill, BillLine, LineKind, Period
+from billing.data.catalogue import PlanOffer, PlanPrice, SubscriptionFacts, TokenCosts
+from billing.data.events import PlanChanged, SubscriptionChanged, TierCrossed
 from billing.data.prices import (
     ChargeModel,
     Meter,
@@ -31,12 +33,19 @@ __all__ = [
     "MalformedUsage",
     "Meter",
     "Period",
+    "PlanChanged",
+    "PlanOffer",
+    "PlanPrice",
     "PriceSheet",
     "PriceTerms",
     "RatedSlice",
     "SheetPrice",
     "SliceKind",
+    "SubscriptionChanged",
+    "SubscriptionFacts",
     "Tier",
+    "TierCrossed",
+    "TokenCosts",
     "UsageFact",
     "UsageFigures",
     "UsagePoint",
