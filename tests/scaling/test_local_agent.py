@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -22,60 +21,22 @@ from core.redis import key
 from scaling.backends.local import store
 from scaling.backends.local.agent import Agent, AgentRunning, _lock
 from scaling.backends.local.backend import LocalBackend
-from scaling.backends.local.worker import HOME
-from scaling.conf import LocalSettings, local_settings
+from scaling.conf import LocalSettings
 from scaling.data import Target, TenantWorkers, WorkerStatus
 from tests.scaling import worker_app
+from tests.scaling.running import AgentProcess, eventually, order, workers_alive
 
 TENANT = new_ulid()
 QUEUE = f"tenant.{TENANT}"
-
-
-def order(client, replicas: int, drain_seconds: int = 20, tenant_id: str = TENANT) -> None:
-    store.write_targets(client, {tenant_id: Target(f"tenant.{tenant_id}", replicas, drain_seconds)})
-
-
-def eventually(check: Callable[[], object], what: str, seconds: float = 20, step: Callable[[], None] | None = None):
-    """Ask again until the answer is truthy; returns it."""
-    deadline = time.monotonic() + seconds
-    while not (answer := check()):
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        if step:
-            step()
-        time.sleep(0.1)
-    return answer
-
-
-def workers_alive(home: str) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(HOME) == home and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
-@pytest.fixture
-def settings(tmp_path, monkeypatch) -> Iterator[LocalSettings]:
-    monkeypatch.setenv("LUMOS_VAR", str(tmp_path))
-    monkeypatch.setenv("LUMOS_CELERY_APP", "tests.scaling.worker_app")
-    monkeypatch.setenv("LUMOS_WORKER_ORPHAN_SECONDS", "3")
-    monkeypatch.setenv("LUMOS_WORKER_STOP_SECONDS", "4")
-    settings = local_settings()
-    settings.run_dir.mkdir(parents=True)
-    yield settings
-    for process in workers_alive(settings.home):
-        process.kill()
+pytestmark = pytest.mark.usefixtures("small_workers")
 
 
 class Driver:
     """An agent in this process, moved on by hand."""
 
-    def __init__(self, client, settings: LocalSettings) -> None:
-        self.client, self.settings = client, settings
-        self.agent = Agent(client, settings)
+    def __init__(self, client, local: LocalSettings) -> None:
+        self.client, self.local = client, local
+        self.agent = Agent(client, local)
 
     def step(self) -> None:
         self.agent.step(time.time())
@@ -92,66 +53,66 @@ class Driver:
 
 
 @pytest.fixture
-def driver(redis, settings) -> Iterator[Driver]:
-    driver = Driver(redis, settings)
+def driver(redis, local) -> Iterator[Driver]:
+    driver = Driver(redis, local)
     yield driver
     driver.agent._stop_all()
-    assert workers_alive(settings.home) == []
+    assert workers_alive(local.home) == []
 
 
 def test_an_order_starts_workers_that_do_the_tenants_tasks(driver):
-    order(driver.client, 2)
+    order(driver.client, TENANT, 2)
     driver.until(lambda: driver.statuses() == ["idle", "idle"], "two idle workers")
-    assert len(workers_alive(driver.settings.home)) == 2
+    assert len(workers_alive(driver.local.home)) == 2
     worker_app.work.apply_async((0,), queue=QUEUE)
     driver.until(lambda: driver.client.llen(key("tests", "ended")), "the task ran")
     assert int(driver.client.lindex(key("tests", "ended"), 0)) in {worker.pid for worker in driver.seen().workers}
-    environment = workers_alive(driver.settings.home)[0].environ()
+    environment = workers_alive(driver.local.home)[0].environ()
     assert environment["LUMOS_WORKER_TENANT"] == TENANT
 
 
 def test_a_lower_order_drains_the_idle_and_lets_the_busy_finish(driver):
-    order(driver.client, 2)
+    order(driver.client, TENANT, 2)
     driver.until(lambda: driver.statuses() == ["idle", "idle"], "two idle workers")
     worker_app.work.apply_async((3,), queue=QUEUE)
     driver.until(lambda: driver.statuses() == ["busy", "idle"], "one busy worker")
     busy = next(worker.pid for worker in driver.seen().workers if worker.status is WorkerStatus.BUSY)
-    order(driver.client, 1)
+    order(driver.client, TENANT, 1)
     driver.until(lambda: len(driver.seen().workers) == 1, "one worker left")
     assert driver.seen().workers[0].pid == busy
-    order(driver.client, 0)
+    order(driver.client, TENANT, 0)
     driver.until(lambda: driver.statuses() == ["draining"], "the busy worker is told to go")
     driver.until(lambda: driver.statuses() == [], "it has gone", 10)
     assert driver.client.llen(key("tests", "ended")) == 1
-    assert list(driver.settings.run_dir.glob(f"{TENANT}.*")) == []
+    assert list(driver.local.run_dir.glob(f"{TENANT}.*")) == []
 
 
 def test_a_task_longer_than_the_drain_deadline_is_killed_with_what_it_started(driver):
-    order(driver.client, 1)
+    order(driver.client, TENANT, 1)
     driver.until(lambda: driver.statuses() == ["idle"], "an idle worker")
     worker_app.work.apply_async((60,), {"with_child": True}, queue=QUEUE)
     driver.until(lambda: driver.client.llen(key("tests", "child")), "the task began")
     child = psutil.Process(int(driver.client.lindex(key("tests", "child"), 0)))
     began = time.monotonic()
-    order(driver.client, 0, drain_seconds=2)
+    order(driver.client, TENANT, 0, drain_seconds=2)
     driver.until(lambda: driver.statuses() == [], "the worker is gone")
     assert 1.5 < time.monotonic() - began < 5
     eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "its child is gone", 3)
 
 
 def test_a_shorter_deadline_overrules_a_drain_that_has_begun(driver):
-    order(driver.client, 1)
+    order(driver.client, TENANT, 1)
     driver.until(lambda: driver.statuses() == ["idle"], "an idle worker")
     worker_app.work.apply_async((60,), queue=QUEUE)
     driver.until(lambda: driver.statuses() == ["busy"], "a busy worker")
-    order(driver.client, 0, drain_seconds=60)
+    order(driver.client, TENANT, 0, drain_seconds=60)
     driver.until(lambda: driver.statuses() == ["draining"], "it drains")
-    order(driver.client, 0, drain_seconds=1)
+    order(driver.client, TENANT, 0, drain_seconds=1)
     driver.until(lambda: driver.statuses() == [], "the worker is gone", 5)
 
 
 def test_a_killed_worker_is_replaced_after_a_pause(driver):
-    order(driver.client, 1)
+    order(driver.client, TENANT, 1)
     driver.until(lambda: driver.statuses() == ["idle"], "an idle worker")
     first = driver.seen().workers[0]
     os.kill(first.pid, signal.SIGKILL)
@@ -160,33 +121,33 @@ def test_a_killed_worker_is_replaced_after_a_pause(driver):
     assert driver.seen().workers[0].pid != first.pid
 
 
-def test_workers_that_die_at_their_start_are_tried_ever_less_often(redis, settings):
-    broken = Driver(redis, replace(settings, celery_app="tests.scaling.broken_app"))
-    order(redis, 3)
+def test_workers_that_die_at_their_start_are_tried_ever_less_often(redis, local):
+    broken = Driver(redis, replace(local, celery_app="tests.scaling.broken_app"))
+    order(redis, TENANT, 3)
     broken.until(lambda: broken.seen().crashes >= 2, "the crash loop is noticed")
     assert broken.seen().retry_in_seconds >= 1
     assert len(broken.seen().workers) <= 2
-    order(redis, 0)
+    order(redis, TENANT, 0)
     broken.until(lambda: not broken.seen().workers, "nothing runs")
 
 
-def test_a_worker_that_never_becomes_ready_is_killed(redis, settings):
-    slow = Driver(redis, replace(settings, start_timeout_seconds=0))
-    order(redis, 1)
+def test_a_worker_that_never_becomes_ready_is_killed(redis, local):
+    slow = Driver(redis, replace(local, start_timeout_seconds=0))
+    order(redis, TENANT, 1)
     slow.until(lambda: slow.seen().crashes, "the slow worker is given up")
-    order(redis, 0)
+    order(redis, TENANT, 0)
     slow.until(lambda: not slow.seen().workers, "nothing runs")
 
 
 def test_no_more_workers_start_at_a_time_than_there_are_cores(driver):
-    order(driver.client, 10)
+    order(driver.client, TENANT, 10)
     driver.step()
     assert driver.statuses() == ["starting"] * (os.cpu_count() or 1)
-    order(driver.client, 0)
+    order(driver.client, TENANT, 0)
 
 
 def test_the_load_of_a_busy_worker_shows_and_its_start_does_not(driver):
-    order(driver.client, 1)
+    order(driver.client, TENANT, 1)
     driver.until(lambda: driver.statuses() == ["idle"], "an idle worker")
     assert driver.seen().workers[0].cpu_percent is None
     driver.until(lambda: driver.seen().workers[0].cpu_percent is not None, "a measured worker")
@@ -197,7 +158,7 @@ def test_the_load_of_a_busy_worker_shows_and_its_start_does_not(driver):
 
 
 def test_a_lost_order_changes_nothing_and_neither_does_a_lost_redis(driver, monkeypatch):
-    order(driver.client, 1)
+    order(driver.client, TENANT, 1)
     driver.until(lambda: driver.statuses() == ["idle"], "an idle worker")
     pid = driver.seen().workers[0].pid
     driver.client.delete(store.desired_key())
@@ -212,10 +173,10 @@ def test_a_lost_order_changes_nothing_and_neither_does_a_lost_redis(driver, monk
     assert [worker.pid for worker in driver.seen().workers] == [pid]
 
 
-def test_a_new_agent_sees_off_what_the_last_one_left(redis, settings):
-    first, second = Driver(redis, settings), Driver(redis, settings)
+def test_a_new_agent_sees_off_what_the_last_one_left(redis, local):
+    first, second = Driver(redis, local), Driver(redis, local)
     second.agent._numbers = count(1000)
-    order(redis, 1)
+    order(redis, TENANT, 1)
     first.until(lambda: first.statuses() == ["idle"], "an idle worker")
     left = first.seen().workers[0].pid
     second.agent._adopt()
@@ -227,10 +188,10 @@ def test_a_new_agent_sees_off_what_the_last_one_left(redis, settings):
     first.agent._workers.clear()
 
 
-def test_one_agent_at_a_time(settings, redis):
-    with _lock(settings):
+def test_one_agent_at_a_time(local, redis):
+    with _lock(local):
         with pytest.raises(AgentRunning):
-            Agent(redis, settings).run()
+            Agent(redis, local).run()
         process = subprocess.run(
             [sys.executable, "-m", "scaling.backends.local"], cwd=ROOT, capture_output=True, text=True, timeout=30
         )
@@ -238,67 +199,52 @@ def test_one_agent_at_a_time(settings, redis):
     assert process.stderr.startswith("Another local backend runs for")
 
 
-def test_a_stop_signal_takes_all_workers_down(redis, settings):
+def test_a_stop_signal_takes_all_workers_down(redis, local):
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    order(redis, 2)
+    order(redis, TENANT, 2)
 
     def stop_when_up() -> None:
-        eventually(lambda: len(workers_alive(settings.home)) == 2, "two workers")
+        eventually(lambda: len(workers_alive(local.home)) == 2, "two workers")
         os.kill(os.getpid(), signal.SIGTERM)
 
     stopper = threading.Thread(target=stop_when_up)
     stopper.start()
     try:
-        Agent(redis, settings).run()
+        Agent(redis, local).run()
     finally:
         stopper.join()
         for number, handler in before.items():
             signal.signal(number, handler)
-    assert workers_alive(settings.home) == []
+    assert workers_alive(local.home) == []
     assert store.read_report(redis).tenants == {}
 
 
-class AgentProcess:
-    """The agent as the product runs it."""
-
-    def __init__(self, client) -> None:
-        self.client = client
-        self.popen = subprocess.Popen([sys.executable, "-m", "scaling.backends.local"], cwd=ROOT)
-
-    def idle_workers(self) -> list[int]:
-        text = self.client.get(store.observed_key())
-        if not text or json.loads(text)["pid"] != self.popen.pid:
-            return []
-        seen = store.read_report(self.client).tenants.get(TENANT, TenantWorkers())
-        return [worker.pid for worker in seen.workers if worker.status is WorkerStatus.IDLE]
-
-
 @pytest.mark.faults
-def test_kill_9_of_the_agent_leaves_no_worker_and_the_next_one_recovers(redis, settings):
-    order(redis, 2)
-    first = AgentProcess(redis)
+def test_kill_9_of_the_agent_leaves_no_worker_and_the_next_one_recovers(redis, local):
+    order(redis, TENANT, 2)
+    first = AgentProcess(redis, TENANT)
     eventually(lambda: len(first.idle_workers()) == 2, "two idle workers")
     assert psutil.Process(first.popen.pid).memory_info().rss < 60 * 1024 * 1024
     first.popen.kill()
     first.popen.wait()
-    eventually(lambda: workers_alive(settings.home) == [], "the workers went with their agent", 8)
-    second = AgentProcess(redis)
+    eventually(lambda: workers_alive(local.home) == [], "the workers went with their agent", 8)
+    second = AgentProcess(redis, TENANT)
     eventually(lambda: len(second.idle_workers()) == 2, "two new idle workers")
     second.popen.terminate()
     assert second.popen.wait(15) == 0
-    assert workers_alive(settings.home) == []
+    assert workers_alive(local.home) == []
 
 
 @pytest.mark.faults
-def test_a_busy_worker_whose_agent_was_killed_ends_by_itself(redis, settings):
-    order(redis, 1)
-    agent = AgentProcess(redis)
+def test_a_busy_worker_whose_agent_was_killed_ends_by_itself(redis, local):
+    order(redis, TENANT, 1)
+    agent = AgentProcess(redis, TENANT)
     eventually(agent.idle_workers, "an idle worker")
     worker_app.work.apply_async((60,), queue=QUEUE)
     eventually(lambda: redis.llen(key("tests", "began")), "a busy worker")
     agent.popen.kill()
     agent.popen.wait()
-    eventually(lambda: workers_alive(settings.home) == [], "the worker ended by itself", 8)
+    eventually(lambda: workers_alive(local.home) == [], "the worker ended by itself", 8)
 
 
 def test_the_control_side_reads_what_the_agent_wrote(driver):
