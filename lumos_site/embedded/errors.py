@@ -3,3 +3,7 @@
 
 class EmbeddedServerError(Exception):
     """The message says what is wrong and what to do."""
+
+
+class NotYet(Exception):
+    """The server does not let the product's role in yet; ask again."""

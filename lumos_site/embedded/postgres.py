@@ -13,14 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psycopg
-from psycopg import sql
-
 from lumos_site.embedded.binaries import postgres_tree
 from lumos_site.embedded.errors import EmbeddedServerError
 from lumos_site.embedded.identity import Identity, choose_identity
+from lumos_site.embedded.names import DATABASE, OWNER, SUPERUSER
 
-SUPERUSER, OWNER, DATABASE = "postgres", "lumos", "lumos"
 MAJOR = "18"
 
 OPTIONS: Mapping[str, str] = {
@@ -158,47 +155,12 @@ class Postgres:
     async def open_database(self) -> None:
         """Log in as the product's role, after making role and database where they are missing.
 
-        Raises psycopg.OperationalError while the server is not ready for logins.
+        Raises NotYet while the server is not ready for logins.
         """
+        # Loading the driver takes longer than starting the server, so it is done while the others start.
+        from lumos_site.embedded.database import log_in, make_database
+
         if not self._database_made.exists():
-            await self._make_database()
+            await make_database(self)
             self._database_made.touch()
-        try:
-            connection = await psycopg.AsyncConnection.connect(self.url, connect_timeout=3)
-        except psycopg.OperationalError as error:
-            if not _is_missing(error):
-                raise
-            await self._make_database()
-            connection = await psycopg.AsyncConnection.connect(self.url, connect_timeout=3)
-        await connection.close()
-
-    async def _make_database(self) -> None:
-        async with await self._superuser("postgres") as connection:
-            await connection.execute(
-                sql.SQL(
-                    "DO $$ BEGIN CREATE ROLE {role}; EXCEPTION WHEN duplicate_object THEN NULL; END $$;"
-                    "ALTER ROLE {role} LOGIN NOSUPERUSER NOINHERIT CREATEROLE CREATEDB NOBYPASSRLS PASSWORD {password}"
-                ).format(role=sql.Identifier(OWNER), password=sql.Literal(self.owner_password))
-            )
-            known = await connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
-            if await known.fetchone() is None:
-                await connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
-        async with await self._superuser(DATABASE) as connection:
-            await connection.execute(f"ALTER SCHEMA public OWNER TO {OWNER}")
-            await connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
-
-    async def _superuser(self, database: str) -> psycopg.AsyncConnection[tuple[object, ...]]:
-        return await psycopg.AsyncConnection.connect(
-            host="127.0.0.1",
-            port=self.port,
-            user=SUPERUSER,
-            password=self.superuser_password,
-            dbname=database,
-            autocommit=True,
-        )
-
-
-def _is_missing(error: psycopg.OperationalError) -> bool:
-    """Whether a login failed because role or database are not there yet, or the role has another password."""
-    text = str(error)
-    return "password authentication failed" in text or "does not exist" in text
+        await log_in(self)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import psycopg
-
 from lumos_site.supervisor import probes
 
 _SOURCES = (
@@ -34,6 +32,8 @@ def sources_fingerprint(root: Path) -> str:
 
 async def database_fingerprint(url: str) -> str | None:
     """Names this very database and the migrations it has had; None when it has had none."""
+    import psycopg  # see Postgres.open_database
+
     connection = await psycopg.AsyncConnection.connect(url, connect_timeout=5)
     async with connection:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import time
+from importlib import import_module
 
 from lumos_site.supervisor import preflight
 from lumos_site.supervisor.banner import url_host
@@ -43,7 +44,7 @@ def _check_schema(plan: Plan, role: str) -> None:
         raise StartRefused(
             f"The {role} role needs DATABASE_URL; start a server and name it there (./lumos up brings its own)."
         )
-    preflight.check_database(plan.database_url)
+    import_module("lumos_site.supervisor.preflight_database").check_database(plan.database_url)
     launch = plan.launch(plan.around.manage(PREPARE, "--check"), role, "worker")
     checked = subprocess.run(launch.command, env=launch.environment, cwd=launch.directory, check=False)  # noqa: S603
     if checked.returncode != 0:

@@ -6,9 +6,8 @@ import os
 import signal
 from pathlib import Path
 
-import psycopg
-
 from core.conf import Secrets
+from lumos_site.embedded.errors import NotYet
 from lumos_site.embedded.ports import remembered_port
 from lumos_site.embedded.postgres import Postgres
 from lumos_site.embedded.valkey import Valkey
@@ -65,7 +64,7 @@ def postgres_service(server: Postgres, mark: str) -> Service:
             raise probes.NotReady("starting, or recovering after a crash")
         try:
             await server.open_database()
-        except psycopg.OperationalError as error:
+        except NotYet as error:
             raise probes.NotReady(str(error)) from error
 
     # Fast shutdown. Recovery after a crash may take its time, hence the long patience.

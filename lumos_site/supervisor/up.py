@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from core.conf import Secrets, secrets_path
@@ -38,7 +39,8 @@ def up(options: UpOptions) -> int:
             _reset(around, options)
         listening = preflight.listen(options.host, options.port)
         if around.database_url:
-            preflight.check_database(around.database_url)
+            # The driver is loaded only where it is needed: it would keep the web process waiting.
+            import_module("lumos_site.supervisor.preflight_database").check_database(around.database_url)
         if around.redis_url:
             preflight.check_redis(around.redis_url)
         plan, servers = _plan(around)
