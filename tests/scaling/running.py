@@ -7,20 +7,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import psutil
+import redis
 
 from core.conf import ROOT
 from scaling.backends.local import store
 from scaling.backends.local.worker import HOME
-from scaling.data import Target, TenantWorkers, WorkerStatus
+from scaling.data import Fleet, Target, TenantWorkers, WorkerStatus
 
 
-def order(client, tenant_id: str, replicas: int, drain_seconds: int = 20) -> None:
+def order(client: redis.Redis, tenant_id: str, replicas: int, drain_seconds: int = 20) -> None:
     store.write_targets(client, {tenant_id: Target(f"tenant.{tenant_id}", replicas, drain_seconds)})
 
 
-def eventually(check: Callable[[], object], what: str, seconds: float = 20, step: Callable[[], None] | None = None):
+def eventually(
+    check: Callable[[], Any], what: str, seconds: float = 20, step: Callable[[], object] | None = None
+) -> Any:
     """Ask again until the answer is truthy; returns it."""
     deadline = time.monotonic() + seconds
     while not (answer := check()):
@@ -42,18 +46,27 @@ def workers_alive(home: str) -> list[psutil.Process]:
     return found
 
 
+def reported(client: redis.Redis) -> Fleet:
+    """The agent's last report, which there must be."""
+    fleet = store.read_report(client)
+    assert fleet is not None
+    return fleet
+
+
 class AgentProcess:
     """The agent as the product runs it."""
 
-    def __init__(self, client, tenant_id: str, command: tuple[str, ...] = ("-m", "scaling.backends.local")) -> None:
+    def __init__(
+        self, client: redis.Redis, tenant_id: str, command: tuple[str, ...] = ("-m", "scaling.backends.local")
+    ) -> None:
         self.client, self.tenant_id = client, tenant_id
         self.popen = subprocess.Popen([sys.executable, *command], cwd=ROOT)
 
     def pids(self, *statuses: WorkerStatus) -> list[int]:
-        text = self.client.get(store.observed_key())
+        text: Any = self.client.get(store.observed_key())
         if not text or json.loads(text)["pid"] != self.popen.pid:
             return []
-        seen = store.read_report(self.client).tenants.get(self.tenant_id, TenantWorkers())
+        seen = reported(self.client).tenants.get(self.tenant_id, TenantWorkers())
         return [worker.pid for worker in seen.workers if worker.status in statuses]
 
     def idle_workers(self) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -40,13 +41,13 @@ def ago(seconds: float) -> datetime:
     return NOW - timedelta(seconds=seconds)
 
 
-def watched(seconds: float, replicas: int = 1, **changes: datetime | None) -> History:
+def watched(seconds: float, replicas: int = 1, **changes: Any) -> History:
     return History(spans=(Span(ago(seconds), ago(15), replicas),), **changes)
 
 
-def seen(*cpu: int | None, current: int | None = None, memory: int | None = 40, **fields) -> Observed:
+def seen(*cpu: int | None, current: int | None = None, memory: int | None = 40, **changes: Any) -> Observed:
     samples = tuple(ReplicaSample(True, value, memory) for value in cpu)
-    fields = {"queue_depth": 0, "observed_at": NOW, "capacity": 50} | fields
+    fields: dict[str, Any] = {"queue_depth": 0, "observed_at": NOW, "capacity": 50} | changes
     return Observed(current=len(cpu) if current is None else current, replicas=samples, **fields)
 
 
@@ -276,9 +277,9 @@ def test_a_step_up_does_not_wait_for_the_last_step_down():
 
 @pytest.mark.parametrize("last", ["scaled_up_at", "scaled_down_at"])
 def test_a_step_down_waits_for_the_last_step_of_either_direction(last):
-    outcome = decided(seen(5, 5), watched(600, **{last: ago(299)}))
+    outcome = decided(seen(5, 5), replace(watched(600), **{last: ago(299)}))
     assert (outcome.final, outcome.reason) == (2, Reason.COOLDOWN_DOWN)
-    assert decided(seen(5, 5), watched(600, **{last: ago(300)})).final == 1
+    assert decided(seen(5, 5), replace(watched(600), **{last: ago(300)})).final == 1
 
 
 def test_a_paused_policy_moves_nothing():
@@ -306,7 +307,7 @@ moments = st.integers(0, 900).map(ago)
 
 
 @st.composite
-def policies(draw, **fixed):
+def policies(draw, /, **fixed):
     low = draw(st.integers(0, 6))
     fields = {
         "min_replicas": low,

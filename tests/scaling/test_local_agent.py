@@ -24,7 +24,7 @@ from scaling.backends.local.backend import LocalBackend
 from scaling.conf import LocalSettings
 from scaling.data import Target, TenantWorkers, WorkerStatus
 from tests.scaling import worker_app
-from tests.scaling.running import AgentProcess, eventually, order, workers_alive
+from tests.scaling.running import AgentProcess, eventually, order, reported, workers_alive
 
 TENANT = new_ulid()
 QUEUE = f"tenant.{TENANT}"
@@ -216,7 +216,7 @@ def test_a_stop_signal_takes_all_workers_down(redis, local):
         for number, handler in before.items():
             signal.signal(number, handler)
     assert workers_alive(local.home) == []
-    assert store.read_report(redis).tenants == {}
+    assert reported(redis).tenants == {}
 
 
 @pytest.mark.faults
@@ -253,7 +253,8 @@ def test_the_control_side_reads_what_the_agent_wrote(driver):
     backend.publish({})
     backend.publish({TENANT: Target(QUEUE, 1, 20)})
     driver.until(lambda: driver.statuses() == ["idle"], "an idle worker")
-    fleet = backend.fleet()
+    fleet = reported(driver.client)
+    assert backend.fleet() == fleet
     assert fleet.machine.cpus == os.cpu_count()
     assert 0 < fleet.machine.memory_available < fleet.machine.memory_total
     assert len(fleet.tenants[TENANT].live) == 1

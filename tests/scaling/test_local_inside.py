@@ -33,14 +33,13 @@ def celery_signals():
     yield
     for watched, receivers in zip(WATCHED, before, strict=True):
         watched.receivers = receivers
-        watched.sender_receivers_cache.clear()
 
 
 def test_a_worker_tells_its_status_in_its_file(tmp_path, monkeypatch, celery_signals):
     path = tmp_path / "state"
     monkeypatch.setenv(inside.STATE_FILE, str(path))
     monkeypatch.setenv(inside.ORPHAN_SECONDS, "2")
-    graces = []
+    graces: list[float] = []
     monkeypatch.setattr(inside, "_watch_parent", graces.append)
     inside.install()
     assert graces == [2.0]
@@ -72,8 +71,8 @@ def test_a_worker_without_its_parent_ends_itself(monkeypatch):
     """The last resort, when a task holds up the shutdown that the kernel's signal began."""
     ended = threading.Event()
     parents = iter([10, 10, 1])
-    monkeypatch.setattr(inside.os, "getppid", lambda: next(parents))
-    monkeypatch.setattr(inside.os, "kill", lambda pid, number: ended.set() if number == signal.SIGKILL else None)
+    monkeypatch.setattr(os, "getppid", lambda: next(parents))
+    monkeypatch.setattr(os, "kill", lambda pid, number: ended.set() if number == signal.SIGKILL else None)
     inside._watch_parent(0.05)
     assert ended.wait(5)
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import redis as redis_library
 from django.db import DatabaseError, connection, transaction
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from audit.services import relay_outbox
 from core.clock import utc_now
@@ -29,8 +33,8 @@ from scaling.api import (
     status_of,
     tick,
 )
-from scaling.backends.local import store
-from scaling.data import Span, WorkerStatus
+from scaling.backends.local import backend, store
+from scaling.data import Span, Target, WorkerStatus
 from scaling.models import ScalingDecision, ScalingTarget
 from scaling.recording import prune_unchanged
 from scaling.tasks import prune_decisions
@@ -189,26 +193,22 @@ def test_a_new_policy_version_begins_a_new_row(policy, commits):
 
 
 def test_redis_away_stops_the_round_before_anything_is_stored(policy, monkeypatch):
-    away = redis_library.Redis(host="127.0.0.1", port=1, retry=None, socket_connect_timeout=0.2)
-    for module in (loop, signals, store_user()):
+    away = redis_library.Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0), socket_connect_timeout=0.2)
+    for module in (loop, signals, backend):
         monkeypatch.setattr(module, "control", lambda: away)
-    for attempt in (lambda: tick(now=NOW), lambda: settle_tenant(policy.tenant_id, now=NOW)):
+    attempts: tuple[Callable[[], Any], ...] = (
+        lambda: tick(now=NOW),
+        lambda: settle_tenant(policy.tenant_id, now=NOW),
+        signals.read_spans,
+        lambda: signals.write_spans({policy.tenant_id: []}),
+        lambda: backend.LocalBackend().publish({policy.tenant_id: Target("q", 1, 1)}),
+    )
+    for attempt in attempts:
         with pytest.raises(BackendAway):
             attempt()
-    for attempt in (signals.read_spans, lambda: signals.write_spans({policy.tenant_id: []})):
-        with pytest.raises(BackendAway):
-            attempt()
-    with pytest.raises(BackendAway):
-        loop.active_backend().publish({policy.tenant_id: store.Target("q", 1, 1)})
     assert signals.queue_depths([policy.tenant_id]) == {}
     assert fleet_or_none() is None
     assert not ScalingDecision.objects.exists()
-
-
-def store_user():
-    from scaling.backends.local import backend
-
-    return backend
 
 
 def test_a_queue_that_is_no_list_is_an_unknown_queue(policy, redis):
@@ -219,10 +219,11 @@ def test_a_queue_that_is_no_list_is_an_unknown_queue(policy, redis):
 def test_a_stored_change_can_neither_be_altered_nor_deleted(policy, commits):
     with commits():
         tick(now=NOW)
-    for attempt in (
+    attempts: tuple[Callable[[], Any], ...] = (
         lambda: ScalingDecision.objects.update(final=9),
         lambda: ScalingDecision.objects.all()._raw_delete("default"),
-    ):
+    )
+    for attempt in attempts:
         with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
             attempt()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from django.db import IntegrityError, transaction
 
@@ -20,11 +23,11 @@ from scaling.api import (
 from scaling.models import ScalingPolicy
 from scaling.services import _FIELD_OF_CONSTRAINT
 from tenants.api import TenantNotFound
-from tests.cast import TESTER
+from tests.cast import TESTER, Player
 from tests.scaling.conftest import NOW, after
 
 
-def put(player, **changes):
+def put(player: Player, **changes: Any) -> ScalingPolicy:
     return set_policy(tenant_id=player.tenant.id, acting=TESTER, now=NOW, **changes)
 
 
@@ -116,10 +119,11 @@ def test_pause_and_resume_are_versions_with_audit_entries_and_repeat_harmlessly(
 
 
 def test_without_a_policy_there_is_nothing_to_pause_or_read(acme):
-    for attempt in (
+    attempts: tuple[Callable[[], Any], ...] = (
         lambda: pause_policy(tenant_id=acme.tenant.id, acting=TESTER, now=NOW),
         lambda: policy_of(acme.tenant.id),
-    ):
+    )
+    for attempt in attempts:
         with pytest.raises(PolicyNotFound):
             attempt()
 

@@ -12,7 +12,7 @@ from celery import Celery
 from core.redis import key, namespace, redis_url
 from scaling.backends.local import inside
 
-app = Celery("lumos-tests", fixups=set(), set_as_current=False)
+app = Celery("lumos-tests", fixups=[], set_as_current=False)
 app.conf.update(
     broker_url=redis_url(),
     broker_transport_options={"global_keyprefix": f"{namespace()}:celery:", "polling_interval": 0.2},
