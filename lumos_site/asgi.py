@@ -7,6 +7,7 @@ control process has no gateway; the web process of one machine has both.
 from __future__ import annotations
 
 import os
+from typing import cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lumos_site.settings.control")
 
@@ -21,7 +22,7 @@ from proxy import asgi as gateway  # noqa: E402
 
 ROLE = os.environ.get("LUMOS_ROLE", "web")
 SERVES_GATEWAY = ROLE in ("web", "gateway")
-behind: App = not_found if ROLE == "gateway" else get_asgi_application()
+behind: App = not_found if ROLE == "gateway" else cast("App", get_asgi_application())
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:

@@ -16,7 +16,7 @@ def main() -> None:
     app.loader.import_default_modules()
     wait_at_gate()
     enter_platform_process()  # the schedule is in shared tables; beat reads it before it sends its first signal
-    app.Beat(scheduler=BeatingScheduler, loglevel="INFO", quiet=True).run()
+    app.Beat(scheduler=f"{BeatingScheduler.__module__}:{BeatingScheduler.__name__}", loglevel="INFO", quiet=True).run()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from lumos_site.roles import LISTEN_FD
 from lumos_site.roles.gate import tell_ready, wait_at_gate
 
 
-class Server(uvicorn.Server):  # type: ignore[misc]
+class Server(uvicorn.Server):
     """Tells the supervisor when it accepts connections, and lets open streams end before it closes them."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -27,26 +27,27 @@ class Server(uvicorn.Server):  # type: ignore[misc]
         await super().shutdown(sockets)
 
 
-def options() -> dict[str, object]:
-    return {
-        "loop": "uvloop",
-        "http": "httptools",
-        "ws": "websockets-sansio",
-        "lifespan": "on",
-        "log_config": None,
-        "access_log": False,
-        "server_header": False,
-        "proxy_headers": False,  # who may be believed is decided by LUMOS_TRUSTED_PROXIES, inside
-        "timeout_keep_alive": 75,
-        "timeout_graceful_shutdown": 8,
-        "backlog": 2048,
-    }
+def configuration() -> uvicorn.Config:
+    return uvicorn.Config(
+        "lumos_site.asgi:application",
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # who may be believed is decided by LUMOS_TRUSTED_PROXIES, inside
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=8,
+        backlog=2048,
+    )
 
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    config = uvicorn.Config("lumos_site.asgi:application", **options())
+    config = configuration()
     config.load()
     listening = socket.socket(fileno=int(os.environ.pop(LISTEN_FD)))
     os.set_inheritable(listening.fileno(), False)

@@ -13,7 +13,7 @@ from lumos_site.roles.heartbeat import Heartbeat
 from lumos_site.supervisor.heartbeats import EVERY_SECONDS
 
 
-@worker_ready.connect  # type: ignore[untyped-decorator]
+@worker_ready.connect
 def _start_heartbeat(sender: Any, **_: Any) -> None:
     """`sender` is the consumer: it is connected to the broker and reads its queues."""
     heartbeat = Heartbeat("worker")

@@ -16,4 +16,4 @@ class Backoff:
     def after_crash(self, lived: float) -> float:
         """Seconds to wait after a component that lived `lived` seconds has ended."""
         self.crashes = 1 if lived >= HEALTHY_SECONDS else self.crashes + 1
-        return min(LONGEST_SECONDS, FIRST_SECONDS * 2 ** min(self.crashes - 1, 16))
+        return min(LONGEST_SECONDS, FIRST_SECONDS * float(1 << min(self.crashes - 1, 16)))

@@ -10,11 +10,15 @@ _RULE = "─" * 100
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """`operator` is (name, password), known on the first run only; `demo_keys` maps a tenant's slug to its key."""
+    """`operator` and the `members` of the demo tenants are (name, password), known on the first run only.
+
+    `demo_keys` and `members` are by the tenant's slug.
+    """
 
     base_url: str
     portal_urls: Mapping[str, str] = field(default_factory=dict)
     operator: tuple[str, str] | None = None
+    members: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     demo_keys: Mapping[str, str] = field(default_factory=dict)
     demo_model: str = "demo-chat"
 
@@ -22,23 +26,24 @@ class Welcome:
 def welcome_lines(welcome: Welcome) -> list[str]:
     base = welcome.base_url
     lines = [_RULE, "  Lumos is up.", ""]
-    lines.append(f"  Operator admin   {base}/admin/")
-    lines += [f"  Tenant portal    {url}   ({slug})" for slug, url in welcome.portal_urls.items()]
-    lines.append(f"  API docs         {base}/api/docs/")
+    lines += _place("Operator admin", f"{base}/admin/", welcome.operator)
+    for slug, url in welcome.portal_urls.items():
+        lines += _place(f"Portal of {slug}", url, welcome.members.get(slug))
+    lines += _place("API docs", f"{base}/api/docs/", None)
     if welcome.operator:
-        name, password = welcome.operator
-        lines += ["", f"  Operator         {name}", f"  Password         {password}   (shown this once: keep it)"]
+        lines += ["", "  Passwords are shown this once: keep them."]
     if welcome.demo_keys:
         slug, key = next(iter(welcome.demo_keys.items()))
-        lines += [
-            "",
-            f"  Demo API key     {key}   ({slug})",
-            "",
-            "  Stream a first answer:",
-            "",
-            *_curl(base, key, welcome.demo_model),
-        ]
+        lines += [*_place(f"API key of {slug}", key, None), "", "  Stream a first answer:", ""]
+        lines += [*_curl(base, key, welcome.demo_model)]
     return [*lines, "", "  Stop with Ctrl-C.", _RULE]
+
+
+def _place(name: str, where: str, login: tuple[str, str] | None) -> list[str]:
+    lines = [f"  {name:<17}{where}"]
+    if login:
+        lines.append(f"  {'':<17}sign in as {login[0]} with {login[1]}")
+    return lines
 
 
 def _curl(base: str, key: str, model: str) -> list[str]:

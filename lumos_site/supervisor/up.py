@@ -119,13 +119,15 @@ def _addresses(this: _Run) -> dict[str, object]:
 
 
 def _welcome(this: _Run) -> Welcome:
-    operator = this.plan.report.get("operator")
+    report = this.plan.report
+    operator = report.get("operator")
     domain = os.environ.get("LUMOS_BASE_DOMAIN", "localhost")
     demo_keys = state.read(this.around.var / state.DEMO)
     return Welcome(
         base_url=this.base_url,
         portal_urls={slug: f"http://{slug}.{domain}:{this.options.port}/" for slug in demo_keys},
         operator=(operator["username"], operator["password"]) if operator else None,
+        members={slug: (who["email"], who["password"]) for slug, who in report.get("demo_members", {}).items()},
         demo_keys=demo_keys,
     )
 

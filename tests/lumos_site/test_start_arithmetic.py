@@ -54,17 +54,25 @@ def test_the_last_words_of_a_first_start_are_all_a_newcomer_needs() -> None:
                 base_url="http://localhost:8000",
                 portal_urls={"acme": "http://acme.localhost:8000/"},
                 operator=("olivia", "s3cret"),
+                members={"acme": ("owner@acme.example", "p4ss")},
                 demo_keys={"acme": "lum_live_x"},
             )
         )
     )
-    for part in ("http://localhost:8000/admin/", "http://acme.localhost:8000/", "/api/docs/", "olivia", "s3cret"):
+    for part in (
+        "http://localhost:8000/admin/",
+        "http://acme.localhost:8000/",
+        "/api/docs/",
+        "olivia",
+        "s3cret",
+        "p4ss",
+    ):
         assert part in text
     assert "curl -N http://localhost:8000/v1/chat/completions -H 'Authorization: Bearer lum_live_x'" in text
 
 
 def test_a_later_start_has_no_password_to_tell() -> None:
-    assert "Password" not in "\n".join(welcome_lines(Welcome("http://localhost:8000")))
+    assert "sign in as" not in "\n".join(welcome_lines(Welcome("http://localhost:8000")))
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,9 @@ class Little:
             assert time.monotonic() < deadline, self.notes()
             time.sleep(0.02)
 
+    def wait_for_starts(self, name: str, times: int) -> None:
+        self.wait_for(lambda: self.said("ready").count(name) == times)
+
     def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         self.process.send_signal(number)
         output, _ = self.process.communicate(timeout=20)
@@ -109,9 +112,9 @@ def test_a_killed_component_is_started_again(little: Callable[..., Little]) -> N
 def test_the_pause_before_a_restart_grows_with_each_crash(little: Callable[..., Little]) -> None:
     run = little("web")
     for crash in (1, 2, 3):
-        run.wait_for(lambda crash=crash: run.said("ready").count("web") == crash)
+        run.wait_for_starts("web", crash)
         os.kill(run.pid_of("web"), signal.SIGKILL)
-    run.wait_for(lambda: run.said("ready").count("web") == 4)
+    run.wait_for_starts("web", 4)
     _, output = run.end()
     for pause in ("0.2", "0.4", "0.8"):
         assert f"starting it again in {pause} s" in output
