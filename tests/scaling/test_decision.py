@@ -55,6 +55,11 @@ def decided(observed: Observed, history: History | None = None, **terms) -> Deci
     return decide(replace(POLICY, **terms), observed, history or watched(600), NOW)
 
 
+def changed(last: str, seconds: float) -> History:
+    times: dict[str, Any] = {last: ago(seconds)}
+    return replace(watched(600), **times)
+
+
 def test_a_busy_replica_gets_company_and_the_sentence_says_why():
     outcome = decided(seen(83))
     assert (outcome.final, outcome.reason, outcome.changed) == (2, Reason.SCALED_UP, True)
@@ -276,10 +281,10 @@ def test_a_step_up_does_not_wait_for_the_last_step_down():
 
 
 @pytest.mark.parametrize("last", ["scaled_up_at", "scaled_down_at"])
-def test_a_step_down_waits_for_the_last_step_of_either_direction(last):
-    outcome = decided(seen(5, 5), replace(watched(600), **{last: ago(299)}))
+def test_a_step_down_waits_for_the_last_step_of_either_direction(last: str):
+    outcome = decided(seen(5, 5), changed(last, 299))
     assert (outcome.final, outcome.reason) == (2, Reason.COOLDOWN_DOWN)
-    assert decided(seen(5, 5), replace(watched(600), **{last: ago(300)})).final == 1
+    assert decided(seen(5, 5), changed(last, 300)).final == 1
 
 
 def test_a_paused_policy_moves_nothing():
