@@ -33,6 +33,9 @@ class Surroundings:
             "DJANGO_SETTINGS_MODULE": f"lumos_site.settings.{settings}",
             "REDIS_URL": redis_url,
             "PYTHONUNBUFFERED": "1",
+            # Celery would run Django's system checks in each worker: a second each, and one of them asks the
+            # database outside any scope. `prepare` and `./lumos check` are where they belong.
+            "CELERY_SKIP_CHECKS": "1",
             MARK: self.mark,
         }
         if database_url:
