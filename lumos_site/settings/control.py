@@ -8,16 +8,17 @@ from csp.constants import NONCE, NONE, SELF
 
 from lumos_site.settings.admin import UNFOLD as UNFOLD
 from lumos_site.settings.base import *
-from lumos_site.settings.base import BASE_DOMAIN, DATABASES, DEBUG, ROOT
+from lumos_site.settings.base import BASE_DOMAIN, DATABASES, DEBUG, ROLE, ROOT
 from lumos_site.settings.env import env_bool, env_int
 
-# Pooled, because ASGI serves each request on a thread that Django makes anew.
-DATABASES["default"]["OPTIONS"]["pool"] = {
-    "min_size": 1,
-    "max_size": env_int("LUMOS_DB_POOL", 12),
-    "timeout": 5,
-    "max_lifetime": 900,
-}
+# Pooled where ASGI serves each request on a thread that Django makes anew; never in commands, whose forks it breaks.
+if ROLE in ("web", "control"):
+    DATABASES["default"]["OPTIONS"]["pool"] = {
+        "min_size": 1,
+        "max_size": env_int("LUMOS_DB_POOL", 12),
+        "timeout": 5,
+        "max_lifetime": 900,
+    }
 
 MIDDLEWARE = [
     "tenants.middleware.HostMiddleware",

@@ -1,7 +1,28 @@
-"""Celery worker and beat: base plus templates for mail and reports, minus everything that answers HTTP."""
+"""Celery worker and beat: base minus what only answers HTTP, so that a tenant's worker stays small.
+
+- no admin and its theme: their system checks ask the database before a worker has a scope
+- no sessions, messages, static files, REST: nobody is answered here
+- no pool: the driver's pool does not survive a fork, and a worker runs few tasks at once
+"""
 
 from __future__ import annotations
 
 from lumos_site.settings.base import *
+from lumos_site.settings.base import SHARED_APPS, TENANT_APPS
 
-# No pool: the workers' pool of the database driver does not survive a fork, and a worker runs few tasks at once.
+_NEEDED = {
+    "lumos_site",
+    "core",
+    "audit",
+    "tenants",
+    "quotas",
+    "billing",
+    "scaling",
+    "proxy",
+    "django_tenants",
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django_celery_beat",
+    "channels",
+}
+INSTALLED_APPS = [app for app in SHARED_APPS if app in _NEEDED] + TENANT_APPS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,26 +84,34 @@ class Plan:
 
         return Service("agent", launch, observes, needs=needs)
 
-    def prepare(self, *, seed: bool, needs: tuple[str, ...]) -> Task:
-        """Migrate and seed where the database is not as the last complete run left it."""
+    def prepare(self, *, seed: bool, servers: tuple[str, ...]) -> Task:
+        """Migrate and seed where the database is not as the last complete run left it.
 
-        async def run(engine: Engine) -> None:
-            sources = preparation.sources_fingerprint(self.around.root)
-            if await self._is_prepared(sources, seed):
-                return
-            arguments = [] if seed else ["--no-seed"]
-            self.report = await _run_and_report(engine, self, self.around.manage(PREPARE, *arguments))
+        What is on disk tells at once whether that will be needed; then the command loads while the servers start.
+        """
+
+        async def run(engine: Engine) -> float:
+            began, sources = time.monotonic(), preparation.sources_fingerprint(self.around.root)
+            if self._may_be_prepared(sources, seed):
+                await engine.wait_until_ready(servers)
+                waited = time.monotonic() - began
+                if await self._is_prepared():
+                    return waited
+            self.report, waited = await _run_and_report(engine, self, [] if seed else ["--no-seed"], servers)
             await self._remember(sources, seed)
+            return waited
 
-        return Task(PREPARE, run, needs)
+        return Task(PREPARE, run)
 
-    async def _is_prepared(self, sources: str, seed: bool) -> bool:
+    def _may_be_prepared(self, sources: str, seed: bool) -> bool:
         known = state.read(self.around.var / state.PREPARED)
-        if known.get("sources") != sources or (seed and not known.get("seeded")):
-            return False
+        return known.get("sources") == sources and (not seed or bool(known.get("seeded")))
+
+    async def _is_prepared(self) -> bool:
+        known = state.read(self.around.var / state.PREPARED).get("database")
         database = await preparation.database_fingerprint(self.database_url)
         mark = await preparation.read_mark(self.redis_url, self.around.namespace)
-        return database is not None and known.get("database") == database == mark
+        return database is not None and known == database == mark
 
     async def _remember(self, sources: str, seed: bool) -> None:
         database = await preparation.database_fingerprint(self.database_url)
@@ -114,23 +123,24 @@ class Plan:
             state.write(self.around.var / state.DEMO, self.report["demo_keys"])
 
 
-async def _run_and_report(engine: Engine, plan: Plan, command: list[str]) -> dict[str, Any]:
-    """Run `prepare`; what it has to tell comes through a pipe, because passwords belong in no file and no log."""
+async def _run_and_report(
+    engine: Engine, plan: Plan, options: list[str], servers: tuple[str, ...]
+) -> tuple[dict[str, Any], float]:
+    """Run `prepare`. What it has to tell comes through a pipe, because passwords belong in no file and no log."""
     reading, writing = os.pipe()
     try:
+        command = plan.around.manage(PREPARE, *options)
         launch = plan.launch(command, "control", "worker", inherited={REPORT_FD: writing})
-        code = await engine.run_once(PREPARE, launch)
-        os.close(writing)
-        writing = -1
+        code, waited = await engine.run_gated(PREPARE, launch, servers)
         if code != 0:
             raise StartFailed("The database could not be prepared; see the lines of prepare above.")
+        os.write(writing, b"\n")  # so that reading ends also when nothing was told
         text = os.read(reading, 65_536)
     finally:
         os.close(reading)
-        if writing >= 0:
-            os.close(writing)
-    report: dict[str, Any] = json.loads(text or b"{}")
-    return report
+        os.close(writing)
+    report: dict[str, Any] = json.loads(text.strip() or b"{}")
+    return report, waited
 
 
 def components_of_up(plan: Plan, servers: list[Service], *, workers: int, seed: bool) -> list[Component]:
@@ -142,7 +152,7 @@ def components_of_up(plan: Plan, servers: list[Service], *, workers: int, seed: 
     after = tuple(web.name for web in webs)
     return [
         *servers,
-        plan.prepare(seed=seed, needs=names),
+        plan.prepare(seed=seed, servers=names),
         *webs,
         plan.celery("worker", "worker", needs=after),
         plan.celery("beat", "beat", needs=after),
