@@ -18,8 +18,9 @@ from django.db import transaction
 from audit.api import Actor
 from billing.api import seed_catalogue, set_model_cost, subscribe_tenant
 from core.clock import utc_now
+from core.redis import control
 from proxy.api import republish_all, seed_demo_provider, seed_from_env
-from quotas.api import seed_type_limits
+from quotas.api import recover, seed_type_limits
 from scaling.api import set_policy
 from tenants.api import Role, Scope, Tenant, TenantType, add_member, create_api_key, create_tenant
 
@@ -101,5 +102,6 @@ def _found_demo(demo: Demo, now: datetime) -> tuple[str, str]:
 
 
 def publish_gateway() -> None:
-    """Tell the gateway everything it decides by; cheap to repeat."""
+    """Tell the gateway everything it decides by, counters included; cheap to repeat."""
     republish_all(utc_now())
+    recover(control())
