@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 import django
+from celery.exceptions import SecurityWarning
 from celery.signals import worker_ready
 
 from lumos_site.roles.gate import tell_ready, wait_at_gate
@@ -31,7 +33,10 @@ def main() -> None:
     concurrency = os.environ.get("LUMOS_WORKER_CONCURRENCY", "2")
     identity = ("-Q", "control", "-c", concurrency, "-n", f"control-{os.getpid()}@%h")
     # Mingling would wait a second for other workers, who tell this one nothing that it needs.
-    app.worker_main(["worker", *identity, "-l", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"])
+    warnings.simplefilter("ignore", SecurityWarning)  # root is an ordinary user of one machine, see the launcher
+    app.worker_main(
+        ["--quiet", "worker", *identity, "-l", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+    )
 
 
 if __name__ == "__main__":

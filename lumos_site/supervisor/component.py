@@ -39,10 +39,10 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something that is done once, between services."""
+    """Something that is done once, between services. `run` returns how many seconds of it were spent waiting."""
 
     name: str
-    run: Callable[[Engine], Awaitable[None]]
+    run: Callable[[Engine], Awaitable[float]]
     needs: tuple[str, ...] = ()
 
 

@@ -73,22 +73,31 @@ class Engine:
         """Run a command to its end with its output on the console, if `quiet` only when it fails; its exit code."""
         held: list[str] = []
         child = self._spawn(name, launch, on_line=(lambda _, line: held.append(line)) if quiet else None)
-        await child.ended.wait()
-        self._forget(child)
-        if child.exit_code != 0:
+        code = await self._until_ended(child)
+        if code != 0:
             for line in held:
                 self.console.line(name, line)
+        return code
+
+    async def run_gated(self, name: str, launch: Launch, after: Sequence[str]) -> tuple[int, float]:
+        """Run a command that loads at once and goes on when `after` are ready; exit code and seconds it waited."""
+        child = self._spawn(name, launch, gated=True)
+        await self.wait_until_ready(after)
+        self._opened[name] = time.monotonic()
+        child.open_gate()
+        return await self._until_ended(child), self._waited(child)
+
+    async def _until_ended(self, child: Child) -> int:
+        await child.ended.wait()
+        self._forget(child)
         assert child.exit_code is not None
         return child.exit_code
 
-    def is_ready(self, name: str) -> bool:
-        return self._ready[name].is_set()
-
-    def ready_at(self, name: str) -> float:
-        return next(time.ready for time in self.times if time.name == name)
+    async def wait_until_ready(self, names: Sequence[str]) -> None:
+        await asyncio.gather(*(self._ready[name].wait() for name in names))
 
     async def _bring_up(self, component: Component) -> None:
-        await asyncio.gather(*(self._ready[name].wait() for name in component.needs))
+        await self.wait_until_ready(component.needs)
         began, waited = time.monotonic(), 0.0
         if isinstance(component, Service):
             if component.before is not None:
@@ -99,7 +108,7 @@ class Engine:
             waited = self._waited(child)
             self._watchers.append(asyncio.create_task(self._keep_up(component, child)))
         else:
-            await component.run(self)
+            waited = await component.run(self)
         self.times.append(StartTime(component.name, began, time.monotonic(), waited))
         self._ready[component.name].set()
         self._open_gates()

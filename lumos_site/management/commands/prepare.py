@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from lumos_site.preparation import prepare
 from lumos_site.roles import REPORT_FD
+from lumos_site.roles.gate import wait_at_gate
 from lumos_site.schema import schemas_behind
 
 
@@ -27,6 +28,7 @@ class Command(BaseCommand):
             if behind:
                 raise CommandError(f"{len(behind)} schemas lack migrations, the first is {behind[0]}")
             return
+        wait_at_gate()
         report = json.dumps(prepare(seed=not options["no_seed"]))
         descriptor = os.environ.pop(REPORT_FD, None)
         if descriptor is None:
