@@ -1,8 +1,9 @@
-"""What crosses the audit app's border: who acted."""
+"""What crosses the audit app's border: who acted, and what the log says of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +20,16 @@ class Actor:
 
 
 SYSTEM = Actor.system("lumos")
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFacts:
+    """One line of the log. `tenant_id` is empty when it concerns no tenant."""
+
+    id: str
+    at: datetime
+    tenant_id: str
+    actor_kind: str
+    actor_label: str
+    action: str
+    target: str

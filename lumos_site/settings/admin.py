@@ -1,10 +1,130 @@
-"""How the operators' admin looks; names and links only."""
+"""How the operators' admin looks: names, colours, the sidebar; no figure and no rule."""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+
+def _item(title: Any, icon: str, model: str) -> dict[str, Any]:
+    """A link to a model's list, shown to accounts that may see it."""
+    app, _dot, name = model.partition(".")
+
+    def permitted(request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(f"{app}.view_{name}"))
+
+    link = reverse_lazy(f"admin:{app}_{name}_changelist")
+    return {"title": title, "icon": icon, "link": link, "permission": permitted}
+
+
+def environment(request: HttpRequest) -> list[str]:
+    """The badge beside the title, so that nobody mistakes one installation for another."""
+    name = os.environ.get("LUMOS_ENVIRONMENT", "local")
+    colour = {"production": "danger", "staging": "warning"}.get(name, "info")
+    return [name, colour]
+
+
+def _navigation() -> list[dict[str, Any]]:
+    return [
+        {
+            "title": None,
+            "items": [
+                {"title": _("Overview"), "icon": "monitoring", "link": reverse_lazy("admin:index")},
+            ],
+        },
+        {
+            "title": _("Customers"),
+            "separator": True,
+            "items": [
+                _item(_("Tenants"), "apartment", "tenants.tenant"),
+                _item(_("API keys"), "key", "tenants.apikey"),
+                _item(_("Members"), "group", "tenants.membership"),
+                _item(_("Subscriptions"), "contract", "billing.subscription"),
+                _item(_("Domains"), "language", "tenants.domain"),
+            ],
+        },
+        {
+            "title": _("Usage and limits"),
+            "separator": True,
+            "items": [
+                _item(_("Usage events"), "receipt_long", "billing.usageevent"),
+                _item(_("Usage by hour and day"), "bar_chart", "billing.usagerollup"),
+                _item(_("Limits of tenants"), "speed", "quotas.tenantlimit"),
+                _item(_("Limits of plans"), "tune", "quotas.planlimit"),
+                _item(_("Limits of tenant types"), "category", "quotas.typelimit"),
+                _item(_("Quota alerts"), "notifications_active", "quotas.quotaalert"),
+            ],
+        },
+        {
+            "title": _("What is sold"),
+            "separator": True,
+            "items": [
+                _item(_("Plans"), "sell", "billing.plan"),
+                _item(_("Plan versions"), "history_edu", "billing.planversion"),
+                _item(_("Providers"), "dns", "proxy.provider"),
+                _item(_("Models"), "neurology", "proxy.model"),
+                _item(_("Model costs"), "payments", "billing.modelcost"),
+            ],
+        },
+        {
+            "title": _("Scaling"),
+            "separator": True,
+            "items": [
+                _item(_("Policies"), "autorenew", "scaling.scalingpolicy"),
+                _item(_("Decisions"), "timeline", "scaling.scalingdecision"),
+            ],
+        },
+        {
+            "title": _("Platform"),
+            "separator": True,
+            "collapsible": True,
+            "items": [
+                _item(_("Audit log"), "history", "audit.auditentry"),
+                _item(_("Accounts"), "person", "auth.user"),
+                _item(_("Groups"), "shield_person", "auth.group"),
+                _item(_("Operator tokens"), "vpn_key", "tenants.operatortoken"),
+                _item(_("Schedule"), "schedule", "django_celery_beat.periodictask"),
+                _item(_("Outbox"), "outbox", "audit.outboxevent"),
+                {"title": _("API documentation"), "icon": "api", "link": reverse_lazy("api-docs")},
+            ],
+        },
+    ]
+
+
+_SCALE = ("50", "100", "200", "300", "400", "500", "600", "700", "800", "900", "950")
+_LIGHTNESS = (97.5, 94, 88.5, 81, 72, 61, 50, 44.5, 38.5, 34, 26)
+_CHROMA = (0.012, 0.03, 0.06, 0.1, 0.135, 0.16, 0.168, 0.15, 0.125, 0.1, 0.07)
+
 UNFOLD: dict[str, Any] = {
-    "SITE_TITLE": "Lumos",
+    "SITE_TITLE": _("Lumos operators"),
     "SITE_HEADER": "Lumos",
+    "SITE_SUBHEADER": _("Control plane"),
+    "SITE_SYMBOL": "lightbulb",
+    "SITE_URL": None,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_HISTORY": False,
+    "SHOW_BACK_BUTTON": True,
+    "SHOW_LANGUAGES": False,
+    "ENVIRONMENT": "lumos_site.settings.admin.environment",
+    "BORDER_RADIUS": "8px",
+    "STYLES": [lambda request: static("admin/lumos.css")],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("portal/mark.svg")}],
+    "COLORS": {
+        "primary": {
+            step: f"oklch({light}% {chroma} 264)"
+            for step, light, chroma in zip(_SCALE, _LIGHTNESS, _CHROMA, strict=True)
+        }
+    },
+    "COMMAND": {"search_models": False, "search_callback": "lumos_site.palette.search", "show_history": True},
+    "SIDEBAR": {
+        "show_search": True,
+        "command_search": True,
+        "show_all_applications": False,
+        "navigation": _navigation(),
+    },
 }

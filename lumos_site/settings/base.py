@@ -12,7 +12,7 @@ from lumos_site.settings.env import database_from_url, env_bool, env_int, env_li
 BASE_DIR = ROOT
 SECRET_KEY = secrets().get("django_secret")
 DEBUG = env_bool("LUMOS_DEBUG", False)
-ROLE = os.environ.get("LUMOS_ROLE", "control")
+ROLE = os.environ.get("LUMOS_ROLE", "command")
 
 BASE_DOMAIN = os.environ.get("LUMOS_BASE_DOMAIN", "localhost")
 PUBLIC_HOSTS = ["localhost", "127.0.0.1", "[::1]", *env_list("LUMOS_PUBLIC_HOSTS")]
@@ -23,7 +23,7 @@ TRUSTED_PROXIES = env_int("LUMOS_TRUSTED_PROXIES", 0)
 
 # Operators and the money of all tenants: one set of tables. unfold stands first because others ship admin templates.
 SHARED_APPS = [
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
     "lumos_site",
@@ -41,7 +41,7 @@ SHARED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "django.contrib.admin",
+    "lumos_site.apps.OperatorAdminConfig",
     "rest_framework",
     "django_filters",
     "drf_spectacular",

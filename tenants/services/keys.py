@@ -109,3 +109,16 @@ def create_operator_token(
     )
     record("operator_tokens.create", actor=acting, tenant_id=None, target=token.id, detail={"name": name})
     return token, plaintext
+
+
+@transaction.atomic
+def revoke_operator_token(*, token_id: str, acting: Actor, now: datetime) -> OperatorToken:
+    """Revoke for good; a second call changes nothing. Raises KeyNotFound."""
+    token = OperatorToken.objects.select_for_update().filter(pk=token_id).first()
+    if token is None:
+        raise KeyNotFound()
+    if token.revoked_at is None:
+        token.revoked_at = now
+        token.save(update_fields=["revoked_at"])
+        record("operator_tokens.revoke", actor=acting, tenant_id=None, target=token.id, detail={"name": token.name})
+    return token

@@ -1,0 +1,86 @@
+"""The operators' view of the audit log and of the outbox: read, filter, never write."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import ClassVar
+
+from django.contrib import admin
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import FieldTextFilter, RangeDateTimeFilter
+from unfold.decorators import display
+
+from audit.models import AuditEntry, OutboxEvent
+from core.admin import Choice, OfTenant, Question, ReadOnlyAdmin, ago, public_link
+from core.clock import utc_now
+
+_KINDS = {"operator": "primary", "member": "info", "key": "warning", "system": "default"}
+
+
+class WhoActed(Question):
+    title = _("who acted?")
+    parameter_name = "who"
+    answers = (
+        Choice("operator", _("An operator"), Q(actor_kind="operator")),
+        Choice("member", _("A member of a tenant"), Q(actor_kind="member")),
+        Choice("key", _("A program with a key"), Q(actor_kind="key")),
+        Choice("system", _("Lumos itself"), Q(actor_kind="system")),
+    )
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    list_display = ("when", "actor_shown", "action", "target", "tenant_shown", "why")
+    list_filter = (WhoActed, ("action", FieldTextFilter), OfTenant, ("at", RangeDateTimeFilter))
+    search_fields = ("action", "target", "actor_label")
+    search_help_text = _("Action, target or actor")
+    ordering = ("-at", "-id")
+    fields = ("at", "actor_kind", "actor_label", "actor_id", "action", "target", "tenant_shown", "detail")
+
+    @display(description=_("when"), ordering="at")
+    def when(self, entry: AuditEntry) -> str:
+        return ago(entry.at)
+
+    @display(description=_("actor"), label=_KINDS)
+    def actor_shown(self, entry: AuditEntry) -> tuple[str, str]:
+        return entry.actor_kind, entry.actor_label
+
+    @display(description=_("tenant"))
+    def tenant_shown(self, entry: AuditEntry) -> str:
+        return public_link("tenants_tenant_change", "ten", entry.tenant_id)
+
+    @display(description=_("detail"))
+    def why(self, entry: AuditEntry) -> str:
+        text = ", ".join(f"{name}: {value}" for name, value in entry.detail.items() if value not in ("", None))
+        return text if len(text) <= 90 else f"{text[:89]}…"
+
+
+class IsItStuck(Question):
+    title = _("is it stuck?")
+    parameter_name = "stuck"
+    _late: ClassVar[timedelta] = timedelta(minutes=1)
+
+    def current_answers(self) -> tuple[Choice, ...]:
+        late = Q(delivered_at=None, created_at__lt=utc_now() - self._late)
+        return (
+            Choice("late", _("Yes: waiting for more than a minute"), late),
+            Choice("failed", _("It failed at least once"), Q(attempts__gt=0)),
+            Choice("done", _("No: delivered"), Q(delivered_at__isnull=False)),
+        )
+
+
+@admin.register(OutboxEvent)
+class OutboxEventAdmin(ReadOnlyAdmin):
+    list_display = ("type_name", "made", "delivered", "attempts", "last_error")
+    list_filter = (IsItStuck, ("type_name", FieldTextFilter))
+    search_fields = ("type_name", "last_error")
+    ordering = ("-created_at", "-id")
+
+    @display(description=_("created"), ordering="created_at")
+    def made(self, event: OutboxEvent) -> str:
+        return ago(event.created_at)
+
+    @display(description=_("delivered"), ordering="delivered_at")
+    def delivered(self, event: OutboxEvent) -> str:
+        return ago(event.delivered_at)

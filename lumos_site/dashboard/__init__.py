@@ -1,0 +1,1 @@
+"""The operators' front page: what is going on now, across all tenants."""

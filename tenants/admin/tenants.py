@@ -1,0 +1,230 @@
+"""Tenants: the list that says who can call, the page of one tenant, and the actions that change its life."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, Exists, IntegerField, Model, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, FieldTextFilter, RangeDateTimeFilter
+from unfold.decorators import action, display
+
+from audit.api import operator_actor
+from core.admin import (
+    EMPTY,
+    Choice,
+    Confirmation,
+    LumosModelAdmin,
+    Question,
+    ReasonForm,
+    admin_link,
+    ago,
+    confirm,
+    dotted,
+)
+from core.clock import utc_now
+from tenants.admin.datasets import DomainsOfTenant, KeysOfTenant, MembersOfTenant
+from tenants.data import TenantStatus, TenantType
+from tenants.models import ApiKey, Membership, Tenant
+from tenants.services.lifecycle import create_tenant, rename_tenant, resume_tenant, suspend_tenant
+
+LOOK_UP = ["see_usage", "see_limits", "see_bill", "see_scaling", "see_audit", "open_portal"]
+STATUS_COLOURS = {
+    TenantStatus.ACTIVE: "success",
+    TenantStatus.SUSPENDED: "danger",
+    TenantStatus.PROVISIONING: "info",
+    TenantStatus.ARCHIVED: "default",
+}
+
+
+def _count(rows: QuerySet[Any]) -> Coalesce:
+    """How many of the related rows there are, as a subquery, so that two of them do not multiply."""
+    counted = rows.order_by().values("tenant").annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
+
+
+class CanTheyCall(Question):
+    title = _("can they call?")
+    parameter_name = "can_call"
+    answers = (
+        Choice("yes", _("Yes: active with a usable key"), Q(status=TenantStatus.ACTIVE, has_key=True)),
+        Choice("no_key", _("No: active, but without a key"), Q(status=TenantStatus.ACTIVE, has_key=False)),
+        Choice(
+            "stopped", _("No: suspended or archived"), Q(status__in=[TenantStatus.SUSPENDED, TenantStatus.ARCHIVED])
+        ),
+        Choice("not_yet", _("Not yet: being provisioned"), Q(status=TenantStatus.PROVISIONING)),
+    )
+
+
+class WhoLooksAfterIt(Question):
+    title = _("who looks after it?")
+    parameter_name = "members"
+    answers = (
+        Choice("nobody", _("Nobody: no member at all"), Q(members=0)),
+        Choice("somebody", _("At least one member"), Q(members__gt=0)),
+    )
+
+
+@admin.register(Tenant)
+class TenantAdmin(LumosModelAdmin):
+    public_kind = "ten"
+    list_display = ("shown", "status_label", "type", "plan_shown", "keys_shown", "members_shown", "created_shown")
+    list_filter = (
+        CanTheyCall,
+        ("type", ChoicesDropdownFilter),
+        ("plan", FieldTextFilter),
+        WhoLooksAfterIt,
+        ("created_at", RangeDateTimeFilter),
+    )
+    search_fields = ("name", "slug", "id")
+    search_help_text = _("Name, slug or ten_ id")
+    ordering = ("-created_at", "-id")
+    readonly_fields = ("public_id", "status", "status_reason", "plan", "schema_name", "created_at")
+    fieldsets = (
+        (None, {"fields": ("name", "slug", "type", "region")}),
+        (_("Status"), {"fields": ("status", "status_reason", "plan")}),
+        (_("Identity"), {"fields": ("public_id", "schema_name", "created_at")}),
+    )
+    add_fieldsets = ((None, {"fields": ("name", "slug", "type", "region")}),)
+    actions = ("suspend_selected", "resume_selected")
+    actions_detail = ("suspend", "resume", "new_key", {"title": _("Look up"), "items": LOOK_UP})
+    change_form_datasets = (KeysOfTenant, MembersOfTenant, DomainsOfTenant)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
+        usable = ApiKey.objects.filter(tenant=OuterRef("pk"), revoked_at=None)
+        usable = usable.filter(Q(expires_at=None) | Q(expires_at__gt=utc_now()))
+        rows: QuerySet[Tenant] = super().get_queryset(request)
+        return rows.annotate(
+            has_key=Exists(usable),
+            usable_keys=_count(usable),
+            members=_count(Membership.objects.filter(tenant=OuterRef("pk"))),
+        )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Tenant | None = None) -> bool:
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> tuple[str, ...]:
+        return (*self.readonly_fields, "slug", "type", "region") if obj else self.readonly_fields
+
+    def save_model(self, request: HttpRequest, obj: Tenant, form: ModelForm[Tenant], change: bool) -> None:
+        acting, now = operator_actor(request.user), utc_now()
+        if change:
+            if "name" in form.changed_data:
+                rename_tenant(tenant_id=obj.pk, name=obj.name, acting=acting, now=now)
+            return
+        kind = TenantType(obj.type)
+        made = create_tenant(slug=obj.slug, name=obj.name, type=kind, region=obj.region, acting=acting, now=now)
+        obj.__dict__.update(made.__dict__)
+
+    @display(description=_("tenant"), ordering="name", header=True)
+    def shown(self, tenant: Tenant) -> list[str]:
+        return [tenant.name, tenant.slug]
+
+    @display(description=_("status"), ordering="status", label=STATUS_COLOURS)
+    def status_label(self, tenant: Tenant) -> tuple[str, str]:
+        return tenant.status, tenant.get_status_display()
+
+    @display(description=_("plan"), ordering="plan")
+    def plan_shown(self, tenant: Tenant) -> str:
+        return tenant.plan or EMPTY
+
+    @display(description=_("usable keys"), ordering="usable_keys")
+    def keys_shown(self, tenant: Tenant) -> str:
+        number: int = tenant.usable_keys
+        return admin_link("tenants_apikey_changelist", dotted(number), query=f"?tenant__id__exact={tenant.pk}")
+
+    @display(description=_("members"), ordering="members")
+    def members_shown(self, tenant: Tenant) -> str:
+        number: int = tenant.members
+        return dotted(number)
+
+    @display(description=_("created"), ordering="created_at")
+    def created_shown(self, tenant: Tenant) -> str:
+        return ago(tenant.created_at)
+
+    @admin.action(description=_("Suspend the selected tenants …"), permissions=["operate"])
+    def suspend_selected(self, request: HttpRequest, rows: QuerySet[Tenant]) -> HttpResponse:
+        return self._suspend(request, list(rows))
+
+    @admin.action(description=_("Resume the selected tenants …"), permissions=["operate"])
+    def resume_selected(self, request: HttpRequest, rows: QuerySet[Tenant]) -> HttpResponse:
+        return self._resume(request, list(rows))
+
+    @action(description=_("Suspend …"), icon="pause_circle", permissions=["operate"])
+    def suspend(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._suspend(request, self._one(request, object_id))
+
+    @action(description=_("Resume …"), icon="play_circle", permissions=["operate"])
+    def resume(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._resume(request, self._one(request, object_id))
+
+    @action(description=_("New API key"), icon="key", permissions=["view"])
+    def new_key(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return HttpResponseRedirect(f"{reverse('admin:tenants_apikey_add')}?tenant={object_id}")
+
+    @action(description=_("Audit log of this tenant"), icon="history", permissions=["view"])
+    def see_audit(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.to_list("audit_auditentry", tenant=object_id)
+
+    @action(description=_("Usage events"), icon="receipt_long", permissions=["view"])
+    def see_usage(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.to_list("billing_usageevent", tenant=object_id)
+
+    @action(description=_("Limits and why"), icon="speed", permissions=["view"])
+    def see_limits(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:quotas_tenantlimit_effective", args=[object_id]))
+
+    @action(description=_("Running bill"), icon="request_quote", permissions=["view"])
+    def see_bill(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:billing_subscription_bill", args=[object_id]))
+
+    @action(description=_("Scaling decisions"), icon="timeline", permissions=["view"])
+    def see_scaling(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.to_list("scaling_scalingdecision", tenant=object_id)
+
+    @action(description=_("Portal of this tenant"), icon="open_in_new", permissions=["view"])
+    def open_portal(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        [tenant] = self._one(request, object_id)
+        domain = tenant.domains.filter(is_primary=True).first()  # type: ignore[attr-defined]
+        _host, colon, port = request.get_host().partition(":")
+        return HttpResponseRedirect(f"{request.scheme}://{domain}{colon}{port}/")
+
+    def _one(self, request: HttpRequest, object_id: str) -> list[Model]:
+        found = self.get_object(request, object_id)
+        return [found] if found else []
+
+    def _suspend(self, request: HttpRequest, rows: list[Any]) -> HttpResponse:
+        what = Confirmation(
+            title=str(_("Suspend")),
+            consequence=str(_("Their traffic stops within five seconds, also answers that are being streamed. "
+                              "Data, keys and plans stay, and resuming brings everything back.")),
+            submit=str(_("Suspend")),
+            done=lambda n: ngettext("%(n)s tenant is suspended.", "%(n)s tenants are suspended.", n) % {"n": n},
+            form_class=ReasonForm,
+            danger=True,
+        )  # fmt: skip
+        acting, now = operator_actor(request.user), utc_now()
+        return confirm(
+            self,
+            request,
+            rows,
+            what,
+            lambda row, form: suspend_tenant(tenant_id=row.pk, reason=form.whole_reason, acting=acting, now=now),
+        )
+
+    def _resume(self, request: HttpRequest, rows: list[Any]) -> HttpResponse:
+        what = Confirmation(
+            title=str(_("Resume")),
+            consequence=str(_("Their keys work again within five seconds.")),
+            submit=str(_("Resume")),
+            done=lambda n: ngettext("%(n)s tenant is active again.", "%(n)s tenants are active again.", n) % {"n": n},
+        )
+        acting, now = operator_actor(request.user), utc_now()
+        perform = lambda row, form: resume_tenant(tenant_id=row.pk, acting=acting, now=now)  # noqa: E731
+        return confirm(self, request, rows, what, perform)
