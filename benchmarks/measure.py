@@ -52,7 +52,7 @@ class _Profiler:
         if self._folder is None or self._program is None:
             return None
         self._folder.mkdir(parents=True, exist_ok=True)
-        arguments = [self._program, "record", "--pid", str(self._pid), "--rate", "250", "--native", "--format", "raw"]
+        arguments = [self._program, "record", "--pid", str(self._pid), "--rate", "200", "--nonblocking", "--format", "raw"]
         target = ["--duration", "600", "--output", str(self._folder / f"{scenario}.txt")]
         return subprocess.Popen([*arguments, *target], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from billing.api import Meter, PriceTerms
+from billing.api import PlanPrice
 from lumos_site.configuration.marks import Place
 from quotas.api import Dimension
 from scaling.api import Mode
@@ -63,14 +63,6 @@ class ModelEntry:
     place: Place = field(default=NOWHERE, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class PriceEntry:
-    meter: Meter
-    model: str
-    terms: PriceTerms
-    place: Place = field(default=NOWHERE, compare=False, repr=False)
-
-
 class LimitWord(StrEnum):
     """Instead of a number: no limit at all, or no limit of one's own."""
 
@@ -98,7 +90,7 @@ class PlanEntry:
     tenant_types: tuple[TenantType, ...] | None = None
     currency: str | None = None
     monthly_fee: Decimal | None = None
-    prices: tuple[PriceEntry, ...] | None = None
+    prices: tuple[PlanPrice, ...] | None = None
     limits: tuple[LimitEntry, ...] = ()
     place: Place = field(default=NOWHERE, compare=False, repr=False)
 
@@ -127,6 +119,8 @@ class KeyEntry:
 
 @dataclass(frozen=True, slots=True)
 class ScalingEntry:
+    """`queue_target` 0 stands for "the queue is not looked at"."""
+
     min_replicas: int | None = None
     max_replicas: int | None = None
     cpu_target_percent: int | None = None

@@ -108,10 +108,13 @@ def _option(name: str, source: Source, node: yaml.Node, path: str) -> tuple[str,
 
 
 def _keys(fields: Fields, environment: Mapping[str, str]) -> dict[str, Secret]:
-    if fields.has("keys"):
-        found = fields.named("keys", lambda name, source, node, path: (name, _secret(source, node, path, environment)))
-    else:
-        found = tuple((MAIN_KEY, secret) for secret in fields.each("key", lambda *at: _secret(*at, environment)))
+    def read_named(name: str, source: Source, node: yaml.Node, path: str) -> tuple[str, Secret | None]:
+        return name, _secret(source, node, path, environment)
+
+    def read_only(source: Source, node: yaml.Node, path: str) -> tuple[str, Secret | None]:
+        return read_named(MAIN_KEY, source, node, path)
+
+    found = fields.named("keys", read_named) if fields.has("keys") else fields.each("key", read_only)
     return {name: secret for name, secret in found if secret is not None}
 
 

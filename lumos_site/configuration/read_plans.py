@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import yaml
 
-from billing.api import ChargeModel, Meter, PriceTerms, Tier
+from billing.api import ChargeModel, InvalidPrice, Meter, PlanPrice, PriceTerms, Tier, check_terms
 from core.money import to_micro
-from lumos_site.configuration.document import LimitEntry, LimitWord, PlanEntry, PriceEntry, TypeEntry
+from lumos_site.configuration.document import LimitEntry, LimitWord, PlanEntry, TypeEntry
 from lumos_site.configuration.fields import Fields
 from lumos_site.configuration.marks import Source
 from quotas.api import Dimension
@@ -58,18 +58,16 @@ def _types(fields: Fields) -> tuple[TenantType, ...] | None:
     return tuple(TenantType(name.upper()) for name in names)
 
 
-def _once(fields: Fields, prices: tuple[PriceEntry, ...]) -> tuple[PriceEntry, ...]:
+def _once(fields: Fields, prices: tuple[PlanPrice, ...]) -> tuple[PlanPrice, ...]:
     seen: set[tuple[Meter, str]] = set()
     for price in prices:
         if (price.meter, price.model) in seen:
-            fields.mistake(
-                "prices", f"{price.meter} of {price.model} is priced twice, again in line {price.place.line}"
-            )
+            fields.mistake("prices", f"{price.meter} of {price.model} is priced twice")
         seen.add((price.meter, price.model))
     return prices
 
 
-def _price(source: Source, node: yaml.Node, path: str) -> PriceEntry | None:
+def _price(source: Source, node: yaml.Node, path: str) -> PlanPrice | None:
     fields = Fields(source, node, path, _PRICE)
     fields.require("meter")
     meter = fields.choice("meter", Meter)
@@ -85,7 +83,12 @@ def _price(source: Source, node: yaml.Node, path: str) -> PriceEntry | None:
         included_units=fields.number("included_units") or ZERO,
         package_size=fields.number("package_size") or Decimal(1),
     )
-    return PriceEntry(meter, fields.text("model", longest=200) or "*", terms, fields.place)
+    try:
+        check_terms(terms)
+    except InvalidPrice as error:
+        for name, messages in error.fields.items():
+            fields.mistake(name.split(".")[0], f"{name} {'; '.join(messages)}")
+    return PlanPrice(meter, fields.text("model", longest=200) or "*", terms)
 
 
 def _tiers(fields: Fields) -> tuple[Tier, ...]:

@@ -93,7 +93,7 @@ def _scaling(source: Source, node: yaml.Node, path: str) -> ScalingEntry:
         max_replicas=fields.whole("max_replicas", most=10_000),
         cpu_target_percent=fields.whole("cpu_target_percent", least=1, most=100),
         memory_target_percent=fields.whole("memory_target_percent", least=1, most=100),
-        queue_target=fields.whole("queue_target", least=1, most=1_000_000),
+        queue_target=fields.whole("queue_target", most=1_000_000),
         scale_up_cooldown_seconds=fields.whole("scale_up_cooldown_seconds", most=86_400),
         scale_down_cooldown_seconds=fields.whole("scale_down_cooldown_seconds", most=86_400),
         mode=fields.choice("mode", Mode),

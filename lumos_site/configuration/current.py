@@ -1,0 +1,194 @@
+"""What the installation has, in the words of a configuration file; reads what the rooms offer, writes nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from billing.api import NoSubscription, model_costs, plan_offers, subscription_facts
+from lumos_site.configuration.document import (
+    CostEntry,
+    Document,
+    KeyEntry,
+    LimitEntry,
+    LimitWord,
+    ModelEntry,
+    PlanEntry,
+    ProviderEntry,
+    ScalingEntry,
+    Secret,
+    TenantEntry,
+    TypeEntry,
+    WantedStatus,
+)
+from proxy.api import all_models, all_providers
+from quotas.api import Dimension
+from quotas.models import PlanLimit, StoredLimit, TenantLimit, TypeLimit
+from scaling.api import POLICY_FIELDS, Mode, ScalingPolicy
+from tenants.api import ApiKey, Membership, Role, TenantFacts, TenantStatus, TenantType, all_tenant_facts
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """The installation as a document, and the ids that a document does not carry."""
+
+    document: Document
+    provider_ids: dict[str, str] = field(default_factory=dict)
+    tenant_ids: dict[str, str] = field(default_factory=dict)
+    key_ids: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
+def read_current(now: datetime) -> Current:
+    """Everything, in a number of queries that grows with the tenants only by one each (their contracts)."""
+    tenants = [facts for facts in all_tenant_facts() if facts.status != TenantStatus.ARCHIVED]
+    keys = _keys()
+    return Current(
+        document=Document(
+            providers=tuple(_providers()),
+            models=tuple(_models(now)),
+            plans=tuple(_plans()),
+            tenant_types=tuple(_types()),
+            tenants=tuple(_tenants(tenants, keys, now)),
+        ),
+        provider_ids={provider.name: provider.id for provider in all_providers()},
+        tenant_ids={facts.slug: facts.id for facts in tenants},
+        key_ids={(facts.slug, name): key.id for facts in tenants for name, key in keys[facts.id].items()},
+    )
+
+
+def variable_for(provider: str, key: str) -> str:
+    """The environment variable in which an exported file expects a provider's key."""
+    words = [provider] if key == "main" else [provider, key]
+    name = "_".join("".join(c if c.isascii() and c.isalnum() else "_" for c in word) for word in words)
+    return f"{'_' if name[:1].isdigit() else ''}{name.upper()}_API_KEY"
+
+
+def _providers() -> list[ProviderEntry]:
+    return [
+        ProviderEntry(
+            name=facts.name,
+            kind=facts.kind.value,
+            base_url=facts.base_url,
+            enabled=facts.enabled,
+            options=dict(facts.options),
+            keys={key.name: Secret("", variable_for(facts.name, key.name)) for key in facts.keys},
+        )
+        for facts in all_providers()
+    ]
+
+
+def _models(now: datetime) -> list[ModelEntry]:
+    costs = {
+        (cost.provider, cost.model): CostEntry(cost.currency, cost.input_token, cost.cached_token, cost.output_token)
+        for cost in model_costs(now)
+    }
+    return [
+        ModelEntry(
+            name=facts.name,
+            provider=facts.provider,
+            upstream_name=facts.upstream_name,
+            kinds=tuple(str(kind) for kind in facts.kinds),
+            context=facts.context,
+            max_output=facts.max_output,
+            default_output=facts.default_output,
+            enabled=facts.enabled,
+            cost=costs.get((facts.provider, facts.name)),
+        )
+        for facts in all_models()
+    ]
+
+
+def _plans() -> list[PlanEntry]:
+    limits: dict[str, list[StoredLimit]] = defaultdict(list)
+    for limit in PlanLimit.objects.order_by("id"):
+        limits[limit.plan].append(limit)
+    return [
+        PlanEntry(
+            code=offer.code,
+            name=offer.name,
+            description=offer.description,
+            tenant_types=tuple(TenantType(name) for name in offer.tenant_types),
+            currency=offer.currency,
+            monthly_fee=offer.monthly_fee,
+            prices=offer.prices,
+            limits=_limits(limits[offer.code]),
+        )
+        for offer in plan_offers()
+    ]
+
+
+def _types() -> list[TypeEntry]:
+    limits: dict[str, list[StoredLimit]] = defaultdict(list)
+    for limit in TypeLimit.objects.order_by("id"):
+        limits[limit.tenant_type].append(limit)
+    return [TypeEntry(kind, _limits(limits[kind])) for kind in TenantType if limits[kind]]
+
+
+def _limits(rows: list[StoredLimit]) -> tuple[LimitEntry, ...]:
+    entries = {
+        row.dimension: LimitEntry(
+            Dimension(row.dimension), LimitWord.UNLIMITED if row.value is None else row.value, row.hard
+        )
+        for row in rows
+    }
+    return tuple(entries[dimension] for dimension in Dimension if dimension in entries)
+
+
+def _keys() -> dict[str, dict[str, ApiKey]]:
+    """Keys that are not revoked, by tenant and name; of two with one name, the newest."""
+    found: dict[str, dict[str, ApiKey]] = defaultdict(dict)
+    for key in ApiKey.objects.filter(revoked_at=None).order_by("created_at", "id"):
+        found[key.tenant_id][key.name] = key
+    return found
+
+
+def _tenants(facts: list[TenantFacts], keys: dict[str, dict[str, ApiKey]], now: datetime) -> list[TenantEntry]:
+    members: dict[str, dict[str, Role]] = defaultdict(dict)
+    for membership in Membership.objects.select_related("user").order_by("id"):
+        members[membership.tenant_id][membership.user.username] = Role(membership.role)
+    limits: dict[str, list[StoredLimit]] = defaultdict(list)
+    for limit in TenantLimit.objects.filter(is_active=True).order_by("id"):
+        limits[limit.tenant_id].append(limit)
+    policies = {policy.tenant_id: policy for policy in ScalingPolicy.objects.all()}
+    return [
+        TenantEntry(
+            slug=tenant.slug,
+            name=tenant.name,
+            type=tenant.type,
+            plan=_plan_of(tenant, now),
+            region=tenant.region,
+            status=WantedStatus.SUSPENDED if tenant.status == TenantStatus.SUSPENDED else WantedStatus.ACTIVE,
+            members=members[tenant.id],
+            keys=tuple(_key(key) for key in keys[tenant.id].values()),
+            limits=_limits(limits[tenant.id]),
+            scaling=_scaling(policies.get(tenant.id)),
+        )
+        for tenant in sorted(facts, key=lambda tenant: tenant.slug)
+    ]
+
+
+def _plan_of(tenant: TenantFacts, now: datetime) -> str | None:
+    try:
+        return subscription_facts(tenant.id, now).plan_code
+    except NoSubscription:
+        return None
+
+
+def _key(key: ApiKey) -> KeyEntry:
+    return KeyEntry(
+        name=key.name,
+        live=key.live,
+        scopes=tuple(key.scopes),
+        models=tuple(key.allowed_models),
+        requests_per_minute=key.requests_per_minute,
+        tokens_per_minute=key.tokens_per_minute,
+        expires_at=key.expires_at.astimezone(UTC) if key.expires_at else None,
+    )
+
+
+def _scaling(policy: ScalingPolicy | None) -> ScalingEntry | None:
+    if policy is None:
+        return None
+    values = {name: getattr(policy, name) for name in POLICY_FIELDS}
+    return ScalingEntry(**{**values, "queue_target": policy.queue_target or 0, "mode": Mode(policy.mode)})
