@@ -1,0 +1,1 @@
+"""The running bill, each line explained."""

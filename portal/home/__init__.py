@@ -1,0 +1,1 @@
+"""The first page: plan, meters, the last days, and what to do first."""

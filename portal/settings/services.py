@@ -1,0 +1,25 @@
+"""Changing one's own password; accounts and sessions are the platform's, whatever scope the request runs in."""
+
+from __future__ import annotations
+
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.forms import PasswordChangeForm
+from django.db import transaction
+
+from audit.api import record
+from core.tenancy import platform_scope
+from portal.request import PortalRequest, acting
+
+
+def change_password(request: PortalRequest, form: PasswordChangeForm) -> None:
+    """Store the new password of a valid form. This session stays; all others of the account end."""
+    with platform_scope(), transaction.atomic():
+        form.save()
+        update_session_auth_hash(request, request.user)
+        record(
+            "accounts.change_password",
+            actor=acting(request),
+            tenant_id=request.tenant.id,
+            target=request.tenant.public_id,
+            detail={},
+        )

@@ -1,0 +1,53 @@
+"""A member's own settings. Language is Django's own view; appearance is a cookie; the password is the account's."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.forms import PasswordChangeForm
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_POST
+
+from core.errors import InvalidInput
+from portal.data import Permission
+from portal.guard import requires
+from portal.request import PortalRequest
+from portal.settings.services import change_password
+from portal.settings.theme import THEMES, remember_theme
+
+
+@require_GET
+@requires(Permission.SETTINGS_OWN)
+def settings_page(request: PortalRequest) -> HttpResponse:
+    return _page(request, PasswordChangeForm(request.user), 200)
+
+
+@require_POST
+@requires(Permission.SETTINGS_OWN)
+def set_theme(request: PortalRequest) -> HttpResponse:
+    theme = request.POST.get("theme", "")
+    if theme not in THEMES:
+        raise InvalidInput(_("Choose light, dark or system."))
+    response = HttpResponseRedirect(reverse("portal:settings"))
+    remember_theme(response, theme)
+    return response
+
+
+@sensitive_post_parameters()
+@require_POST
+@requires(Permission.SETTINGS_OWN)
+def set_password(request: PortalRequest) -> HttpResponse:
+    form = PasswordChangeForm(request.user, request.POST)
+    if not form.is_valid():
+        return _page(request, form, 400)
+    change_password(request, form)
+    messages.success(request, _("Your password is changed."))
+    return HttpResponseRedirect(reverse("portal:settings"))
+
+
+def _page(request: PortalRequest, form: PasswordChangeForm, status: int) -> HttpResponse:
+    form.fields["old_password"].widget.attrs.pop("autofocus", None)  # the page is about more than the password
+    return render(request, "portal/settings/page.html", {"form": form, "themes": THEMES}, status=status)

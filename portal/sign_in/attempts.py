@@ -1,0 +1,64 @@
+"""How often somebody may try a password; owns two counters in Redis, and fails closed when Redis is away.
+
+Counters: per address and account, and per address alone, each in a window that begins with the first attempt. The
+account is part of a counter's name as an HMAC only.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import redis as redis_library
+from django.utils.translation import gettext as _
+
+from core.crypto import hmac_digest
+from core.errors import TooManyRequests, Unavailable
+from core.redis import control, key
+
+WINDOW_SECONDS = 900
+PER_ACCOUNT = 8
+PER_ADDRESS = 60
+
+
+class TooManyAttempts(TooManyRequests):
+    code = "too_many_sign_in_attempts"
+    title = "Too many attempts to sign in"
+
+
+def count_attempt(*, tenant_id: str, address: str, account: str) -> None:
+    """Count before the password is looked at. Raises TooManyAttempts, and Unavailable when Redis is away."""
+    names = {_account_key(tenant_id, address, account): PER_ACCOUNT, _address_key(address): PER_ADDRESS}
+    try:
+        waits = [_count(name, most) for name, most in names.items()]
+    except redis_library.RedisError as error:
+        raise Unavailable(_("Signing in is not possible at the moment."), next_step=_("Try again soon.")) from error
+    if wait := max(waits):
+        raise TooManyAttempts(
+            _("Too many attempts to sign in."),
+            next_step=_("Try again in %(minutes)d min.") % {"minutes": -(-wait // 60)},
+            headers={"Retry-After": str(wait)},
+        )
+
+
+def forget_attempts(*, tenant_id: str, address: str, account: str) -> None:
+    """After a success the account starts anew; the address does not, else one good account would open the rest."""
+    control().delete(_account_key(tenant_id, address, account))
+
+
+def _count(name: str, most: int) -> int:
+    """Seconds to wait, 0 when the attempt is within `most`."""
+    pipe = control().pipeline(transaction=True)
+    pipe.incr(name)
+    pipe.expire(name, WINDOW_SECONDS, nx=True)
+    pipe.ttl(name)
+    used, _set, left = cast("tuple[int, bool, int]", tuple(pipe.execute()))
+    return max(left, 1) if used > most else 0
+
+
+def _account_key(tenant_id: str, address: str, account: str) -> str:
+    who = hmac_digest(f"{tenant_id}|{address}|{account}", "sign_in_attempts")
+    return key("portal", "attempts", who)
+
+
+def _address_key(address: str) -> str:
+    return key("portal", "attempts", "from", address)

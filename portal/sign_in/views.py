@@ -1,0 +1,57 @@
+"""The sign-in page and the way out."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from core.errors import LumosError
+from portal.request import PortalRequest
+from portal.sign_in.services import Credentials, sign_in, sign_out
+from tenants.api import membership_of
+
+
+@sensitive_post_parameters("password")
+@never_cache
+@require_http_methods(["GET", "POST"])
+def sign_in_page(request: PortalRequest) -> HttpResponse:
+    back_to = _safe_address(request, request.POST.get("next") or request.GET.get("next") or "")
+    if request.method == "GET":
+        return HttpResponseRedirect(back_to) if _is_member(request) else _page(request, back_to)
+    email = request.POST.get("email", "")
+    try:
+        sign_in(request, tenant=request.tenant, credentials=Credentials(email, request.POST.get("password", "")))
+    except LumosError as error:
+        return _page(request, back_to, email, error)
+    return HttpResponseRedirect(back_to)
+
+
+@require_POST
+def sign_out_page(request: HttpRequest) -> HttpResponse:
+    sign_out(request)
+    return HttpResponseRedirect(reverse("portal:sign_in"))
+
+
+def _is_member(request: PortalRequest) -> bool:
+    return request.user.is_authenticated and membership_of(request.user.pk, request.tenant.id) is not None
+
+
+def _safe_address(request: HttpRequest, wanted: str) -> str:
+    """`wanted` when it stays on this host, else the home page."""
+    same_host = url_has_allowed_host_and_scheme(
+        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return wanted if wanted and same_host else reverse("portal:home")
+
+
+def _page(request: PortalRequest, back_to: str, email: str = "", error: LumosError | None = None) -> HttpResponse:
+    context = {"tenant": request.tenant, "next": back_to, "email": email, "error": error}
+    response = render(request, "portal/sign_in.html", context, status=error.status if error else 200)
+    for name, value in error.headers.items() if error else ():
+        response[name] = value
+    return response

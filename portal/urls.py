@@ -1,0 +1,39 @@
+"""The portal's addresses. Every view carries its permission (`portal.guard.requires`), but for the way in and out."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from portal.bill import views as bill
+from portal.home import views as home
+from portal.keys import views as keys
+from portal.playground import views as playground
+from portal.settings import views as settings
+from portal.sign_in import views as sign_in
+from portal.usage import views as usage
+
+app_name = "portal"
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("meters/", home.meters, name="meters"),
+    path("sign-in/", sign_in.sign_in_page, name="sign_in"),
+    path("sign-out/", sign_in.sign_out_page, name="sign_out"),
+    path("keys/", keys.key_list, name="keys"),
+    path("keys/table/", keys.key_table, name="key_table"),
+    path("keys/new/", keys.key_create, name="key_create"),
+    path("keys/<str:public_id>/revoke/", keys.key_revoke, name="key_revoke"),
+    path("usage/", usage.usage, name="usage"),
+    path("usage/export.csv", usage.usage_csv, name="usage_csv"),
+    path("bill/", bill.bill_page, name="bill"),
+    path("bill/export.csv", bill.bill_csv, name="bill_csv"),
+    path("playground/", playground.playground, name="playground"),
+    path("playground/history/", playground.history, name="playground_history"),
+    path("playground/token/", playground.token, name="playground_token"),
+    path("playground/turns/", playground.keep, name="playground_keep"),
+    path("playground/c/<str:conversation_id>/", playground.reopened, name="playground_reopened"),
+    path("playground/c/<str:conversation_id>/delete/", playground.delete, name="playground_delete"),
+    path("settings/", settings.settings_page, name="settings"),
+    path("settings/theme/", settings.set_theme, name="set_theme"),
+    path("settings/password/", settings.set_password, name="set_password"),
+]

@@ -1,0 +1,1 @@
+"""Usage by day and by model, as chart, table and file."""
