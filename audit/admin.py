@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import FieldTextFilter, RangeDateTimeFilter
-from unfold.decorators import display
 
 from audit.models import AuditEntry, OutboxEvent
-from core.admin import Choice, OfTenant, Question, ReadOnlyAdmin, ago, public_link
+from core.admin import Choice, OfTenant, Question, ReadOnlyAdmin, ago, display, public_link
 from core.clock import utc_now
 
 _KINDS = {"operator": "primary", "member": "info", "key": "warning", "system": "default"}
@@ -27,6 +27,20 @@ class WhoActed(Question):
         Choice("key", _("A program with a key"), Q(actor_kind="key")),
         Choice("system", _("Lumos itself"), Q(actor_kind="system")),
     )
+
+
+def _told(detail: dict[str, Any]) -> Iterator[str]:
+    """Each fact of a detail as a short text; of a pair of states only what differs."""
+    pairs = (("from", "to"), ("before", "after"))
+    old, new = next((pair for pair in pairs if isinstance(detail.get(pair[1]), dict)), ("", ""))
+    if new:
+        before = detail.get(old) or {}
+        for name, value in detail[new].items():
+            if before.get(name) != value:
+                yield f"{name} {before[name]} → {value}" if name in before else f"{name} {value}"
+    for name, value in detail.items():
+        if name not in (old, new) and value not in ("", None):
+            yield f"{name}: {value}"
 
 
 @admin.register(AuditEntry)
@@ -52,7 +66,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @display(description=_("detail"))
     def why(self, entry: AuditEntry) -> str:
-        text = ", ".join(f"{name}: {value}" for name, value in entry.detail.items() if value not in ("", None))
+        text = ", ".join(_told(entry.detail))
         return text if len(text) <= 90 else f"{text[:89]}…"
 
 

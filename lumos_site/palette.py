@@ -20,7 +20,8 @@ MOST = 8
 
 def _tenants(term: str) -> QuerySet[Any]:
     bare = term.removeprefix("ten_")
-    return Tenant.objects.filter(Q(name__icontains=term) | Q(slug__icontains=term) | Q(id=bare)).order_by("name")
+    found: QuerySet[Any] = Tenant.objects.filter(Q(name__icontains=term) | Q(slug__icontains=term) | Q(id=bare))
+    return found.order_by("name")
 
 
 def _keys(term: str) -> QuerySet[Any]:

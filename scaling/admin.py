@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
-from unfold.decorators import action, display
 
 from audit.api import operator_actor
 from core.admin import (
@@ -22,9 +21,11 @@ from core.admin import (
     OfTenant,
     Question,
     ReadOnlyAdmin,
+    action,
     admin_link,
     ago,
     confirm,
+    display,
 )
 from core.clock import utc_now
 from scaling.data import Fleet, Mode

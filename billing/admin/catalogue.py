@@ -13,13 +13,12 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import FieldTextFilter
 from unfold.datasets import BaseDataset
-from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from audit.api import operator_actor
 from billing.models import ModelCost, Plan, PlanVersion
 from billing.services.catalogue import save_plan, set_model_cost
-from core.admin import LumosModelAdmin, ReadOnlyAdmin, admin_link, ago, amount, dotted
+from core.admin import LumosModelAdmin, ReadOnlyAdmin, action, admin_link, ago, amount, display, dotted
 from core.clock import utc_now
 from tenants.api import TenantType
 

@@ -12,7 +12,6 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
-from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from audit.api import operator_actor
@@ -20,7 +19,7 @@ from billing.errors import NoSubscription
 from billing.models import Plan, Subscription
 from billing.selectors import running_bill
 from billing.services.contracts import subscribe_tenant
-from core.admin import Choice, LumosModelAdmin, Question, admin_link, ago, amount
+from core.admin import Choice, LumosModelAdmin, Question, admin_link, ago, amount, display
 from core.clock import utc_now
 from tenants.api import TenantNotFound, tenant_by_id
 

@@ -9,11 +9,10 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, FieldTextFilter, RangeDateTimeFilter
-from unfold.decorators import display
 
 from billing.data import UsageStatus
 from billing.models import Subscription, UsageEvent, UsageRollup
-from core.admin import EMPTY, Choice, OfTenant, Question, ReadOnlyAdmin, admin_link, ago, amount, dotted
+from core.admin import EMPTY, Choice, OfTenant, Question, ReadOnlyAdmin, admin_link, ago, amount, display, dotted
 from tenants.api import Tenant
 
 STATUS_COLOURS = {
@@ -53,7 +52,9 @@ class _Named(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
-        return rows.annotate(tenant_name=Subquery(Tenant.objects.filter(pk=OuterRef("tenant_id")).values("name")))
+        name = Tenant.objects.filter(pk=OuterRef("tenant_id")).values("name")
+        named: QuerySet[Any] = rows.annotate(tenant_name=Subquery(name))
+        return named
 
     @display(description=_("tenant"))
     def tenant_shown(self, row: Any) -> str:
@@ -77,7 +78,9 @@ class UsageEventAdmin(_Named):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[UsageEvent]:
         contract = Subscription.objects.filter(pk=OuterRef("subscription_id"))
-        return super().get_queryset(request).annotate(currency=Subquery(contract.values("plan_version__currency")))
+        rows = super().get_queryset(request)
+        priced: QuerySet[UsageEvent] = rows.annotate(currency=Subquery(contract.values("plan_version__currency")))
+        return priced
 
     @display(description=_("when"))
     def when(self, event: UsageEvent) -> str:

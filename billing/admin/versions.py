@@ -11,20 +11,42 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import RelatedDropdownFilter
-from unfold.decorators import display
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from audit.api import operator_actor
 from billing.data import Meter, PlanPrice, PriceTerms
 from billing.models import PlanVersion, Price
 from billing.services.catalogue import publish_plan_version
-from core.admin import Choice, LumosModelAdmin, Question, ago, amount, dotted
+from core.admin import EMPTY, Choice, LumosModelAdmin, Question, ago, amount, display, dotted
 from core.clock import utc_now
 
+ONE_TIER = ({"up_to": None, "unit_amount": "0", "flat_amount": "0"},)
 PRICE_FIELDS = ("meter", "model", "charge_model", "included_units", "package_size", "tiers")
+
+
+class PriceForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A row of the price list; a row without a meter is an empty row."""
+
+    meter = forms.ChoiceField(
+        label=_("Meter"),
+        choices=[("", EMPTY), *Price._meta.get_field("meter").flatchoices],
+        widget=UnfoldAdminSelectWidget(),
+    )
+    tiers = forms.JSONField(
+        label=_("Tiers"),
+        initial=list(ONE_TIER),
+        widget=UnfoldAdminTextareaWidget({"rows": 2, "cols": 60}),
+        help_text=_("List of up_to (inclusive, null for the last), unit_amount and flat_amount."),
+    )
+
+    class Meta:
+        model = Price
+        fields = PRICE_FIELDS
 
 
 class PriceInline(TabularInline):  # type: ignore[misc]
     model = Price
+    form = PriceForm
     fields = PRICE_FIELDS
     extra = 0
 

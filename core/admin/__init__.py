@@ -2,6 +2,7 @@
 
 from core.admin.base import Choice, LumosModelAdmin, OfTenant, Question, ReadOnlyAdmin
 from core.admin.confirm import Confirmation, NoInput, ReasonForm, confirm
+from core.admin.decorators import action, display
 from core.admin.once import shown_once
 from core.cells import EMPTY, admin_link, ago, amount, cash_text, dotted, public_link
 
@@ -15,11 +16,13 @@ __all__ = [
     "Question",
     "ReadOnlyAdmin",
     "ReasonForm",
+    "action",
     "admin_link",
     "ago",
     "amount",
     "cash_text",
     "confirm",
+    "display",
     "dotted",
     "public_link",
     "shown_once",

@@ -11,11 +11,10 @@ from django.db.models import Count, Q, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from audit.api import operator_actor, record
-from core.admin import Choice, LumosModelAdmin, Question, ago, dotted
+from core.admin import Choice, LumosModelAdmin, Question, ago, display, dotted
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -34,7 +33,7 @@ class WhoIsIt(Question):
 
 
 @admin.register(User)
-class AccountAdmin(UserAdmin, LumosModelAdmin):  # type: ignore[misc, type-arg]
+class AccountAdmin(UserAdmin, LumosModelAdmin):  # type: ignore[type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -73,7 +72,7 @@ class AccountAdmin(UserAdmin, LumosModelAdmin):  # type: ignore[misc, type-arg]
 
 
 @admin.register(Group)
-class RoleAdmin(GroupAdmin, LumosModelAdmin):  # type: ignore[misc]
+class RoleAdmin(GroupAdmin, LumosModelAdmin):
     list_display = ("name", "size")
     filter_horizontal = ("permissions",)
 

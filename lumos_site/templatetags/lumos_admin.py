@@ -17,8 +17,8 @@ _STEPS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 @register.filter
 def count(value: int | Decimal) -> str:
-    """A number with its thousands apart."""
-    return number_format(value, force_grouping=True)
+    """A number with its thousands apart and without empty decimals."""
+    return number_format(int(value) if value == int(value) else value, force_grouping=True)
 
 
 @register.filter

@@ -11,11 +11,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import RelatedDropdownFilter
-from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from audit.api import operator_actor
-from core.admin import Confirmation, LumosModelAdmin, admin_link, confirm, dotted
+from core.admin import Confirmation, LumosModelAdmin, admin_link, confirm, display, dotted
 from core.clock import utc_now
 from proxy.data import ModelKind
 from proxy.models import Model

@@ -11,11 +11,22 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import RelatedDropdownFilter
-from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminPasswordWidget
 
 from audit.api import operator_actor
-from core.admin import EMPTY, Choice, Confirmation, LumosModelAdmin, Question, admin_link, ago, confirm, dotted
+from core.admin import (
+    EMPTY,
+    Choice,
+    Confirmation,
+    LumosModelAdmin,
+    Question,
+    action,
+    admin_link,
+    ago,
+    confirm,
+    display,
+    dotted,
+)
 from core.clock import utc_now
 from proxy.data import ProviderKind
 from proxy.models import Provider, ProviderKey

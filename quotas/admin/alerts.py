@@ -7,9 +7,8 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
-from unfold.decorators import display
 
-from core.admin import OfTenant, ReadOnlyAdmin, admin_link, ago
+from core.admin import OfTenant, ReadOnlyAdmin, admin_link, ago, display
 from quotas.admin.values import shown_value
 from quotas.models import QuotaAlert
 from tenants.api import Tenant

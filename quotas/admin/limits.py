@@ -14,7 +14,6 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, FieldTextFilter
-from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from audit.api import operator_actor
@@ -22,15 +21,17 @@ from core.admin import (
     EMPTY,
     Confirmation,
     LumosModelAdmin,
+    action,
     admin_link,
     ago,
     confirm,
+    display,
 )
 from core.clock import utc_now
 from core.errors import LumosError
 from core.money import MICRO, from_micro
 from quotas.admin.values import shown_value
-from quotas.data import Dimension, Unit
+from quotas.data import Dimension, LimitSource, Unit
 from quotas.models import PlanLimit, StoredLimit, TenantLimit, TypeLimit
 from quotas.selectors import effective_limits, usage_of
 from quotas.services import clear_limit, set_limit, set_plan_limit, set_type_limit
@@ -213,6 +214,15 @@ class TenantLimitAdmin(_LimitAdmin):
         return confirm(self, request, rows, what, perform)
 
 
+SOURCES = {
+    LimitSource.BUILT_IN: _("built in"),
+    LimitSource.TENANT_TYPE: _("type"),
+    LimitSource.PLAN: _("plan"),
+    LimitSource.OVERRIDE: _("its own"),
+    LimitSource.KEY: _("key"),
+}
+
+
 def _explained(tenant_id: str, limits: Any) -> list[dict[str, Any]]:
     labels = dict(TypeLimit._meta.get_field("dimension").flatchoices)
     try:
@@ -225,7 +235,7 @@ def _explained(tenant_id: str, limits: Any) -> list[dict[str, Any]]:
             "limit": shown_value(limit.dimension, limit.value),
             "hard": limit.hard,
             "steps": [
-                {"step": step, "value": shown_value(limit.dimension, step.value)}
+                {"step": step, "source": SOURCES[step.source], "value": shown_value(limit.dimension, step.value)}
                 for step in limits.steps.get(limit.dimension, ())
             ],
             "used": shown_value(limit.dimension, meters[limit.dimension].used) if limit.dimension in meters else EMPTY,

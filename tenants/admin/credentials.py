@@ -14,11 +14,22 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
-from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from audit.api import operator_actor
-from core.admin import EMPTY, Choice, Confirmation, LumosModelAdmin, Question, admin_link, ago, confirm, shown_once
+from core.admin import (
+    EMPTY,
+    Choice,
+    Confirmation,
+    LumosModelAdmin,
+    Question,
+    action,
+    admin_link,
+    ago,
+    confirm,
+    display,
+    shown_once,
+)
 from core.clock import utc_now
 from tenants.admin.labels import KEY_COLOURS, key_state, token_state
 from tenants.data import KeyLimits, Scope

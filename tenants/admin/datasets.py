@@ -8,9 +8,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.datasets import BaseDataset
-from unfold.decorators import display
 
-from core.admin import ReadOnlyAdmin, ago
+from core.admin import ReadOnlyAdmin, ago, display
 from tenants.admin.labels import KEY_COLOURS, key_state
 from tenants.models import ApiKey, Domain, Membership
 

@@ -7,11 +7,10 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
-from unfold.decorators import display
 from unfold.widgets import UnfoldAdminEmailInputWidget
 
 from audit.api import operator_actor
-from core.admin import LumosModelAdmin, ReadOnlyAdmin, admin_link, ago
+from core.admin import LumosModelAdmin, ReadOnlyAdmin, admin_link, ago, display
 from core.clock import utc_now
 from tenants.data import Role
 from tenants.models import Domain, Membership

@@ -13,7 +13,6 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, FieldTextFilter, RangeDateTimeFilter
-from unfold.decorators import action, display
 
 from audit.api import operator_actor
 from core.admin import (
@@ -23,9 +22,11 @@ from core.admin import (
     LumosModelAdmin,
     Question,
     ReasonForm,
+    action,
     admin_link,
     ago,
     confirm,
+    display,
     dotted,
 )
 from core.clock import utc_now
@@ -34,6 +35,7 @@ from tenants.data import TenantStatus, TenantType
 from tenants.models import ApiKey, Membership, Tenant
 from tenants.services.lifecycle import create_tenant, rename_tenant, resume_tenant, suspend_tenant
 
+ACT = ["suspend", "resume", "new_key"]
 LOOK_UP = ["see_usage", "see_limits", "see_bill", "see_scaling", "see_audit", "open_portal"]
 STATUS_COLOURS = {
     TenantStatus.ACTIVE: "success",
@@ -93,18 +95,19 @@ class TenantAdmin(LumosModelAdmin):
     )
     add_fieldsets = ((None, {"fields": ("name", "slug", "type", "region")}),)
     actions = ("suspend_selected", "resume_selected")
-    actions_detail = ("suspend", "resume", "new_key", {"title": _("Look up"), "items": LOOK_UP})
+    actions_detail = ({"title": _("Act"), "items": ACT}, {"title": _("Look up"), "items": LOOK_UP})
     change_form_datasets = (KeysOfTenant, MembersOfTenant, DomainsOfTenant)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
         usable = ApiKey.objects.filter(tenant=OuterRef("pk"), revoked_at=None)
         usable = usable.filter(Q(expires_at=None) | Q(expires_at__gt=utc_now()))
         rows: QuerySet[Tenant] = super().get_queryset(request)
-        return rows.annotate(
+        annotated: QuerySet[Tenant] = rows.annotate(
             has_key=Exists(usable),
             usable_keys=_count(usable),
             members=_count(Membership.objects.filter(tenant=OuterRef("pk"))),
         )
+        return annotated
 
     def has_delete_permission(self, request: HttpRequest, obj: Tenant | None = None) -> bool:
         return False
