@@ -18,7 +18,7 @@ import orjson
 
 from benchmarks.answers import TAIL_EVENTS, behaviour_of
 
-GRACE_SECONDS = 30.0
+GRACE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,18 @@ class Plan:
     ramp_seconds: float = 0
     warm_seconds: float = 0
     events: int = 0  # how many a complete stream has; 0: not a stream
+    stream_seconds: float = 0  # how long a stream takes by its own pace
+
+    @property
+    def expected_seconds(self) -> float:
+        """How long a run takes when nothing hangs."""
+        return max(self.seconds, self.each * self.stream_seconds) + self.stream_seconds + self.ramp_seconds
+
+
+def stream_seconds(model: str) -> float:
+    """How long a stream of this model takes by its pace."""
+    behaviour = behaviour_of(model)
+    return behaviour.chunks * behaviour.pace_ms / 1000
 
 
 def stream_events(model: str) -> int:
@@ -223,7 +235,7 @@ async def run_load(target: Target, plan: Plan) -> Result:
         _, client = await loop.create_connection(lambda d=done: _Client(plan, result, began, d), *target.address)  # type: ignore[misc]
         ends.append(done)
         clients.append(client)
-    _, late = await asyncio.wait(ends, timeout=plan.seconds + GRACE_SECONDS)
+    _, late = await asyncio.wait(ends, timeout=plan.expected_seconds + GRACE_SECONDS)
     for client, end in zip(clients, ends, strict=True):
         if end in late:
             client.abort()

@@ -52,9 +52,10 @@ class _Profiler:
         if self._folder is None or self._program is None:
             return None
         self._folder.mkdir(parents=True, exist_ok=True)
-        arguments = [self._program, "record", "--pid", str(self._pid), "--rate", "200", "--nonblocking", "--format", "raw"]
-        target = ["--duration", "600", "--output", str(self._folder / f"{scenario}.txt")]
-        return subprocess.Popen([*arguments, *target], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        how = ["--rate", "200", "--nonblocking", "--format", "raw", "--duration", "600"]
+        target = ["--output", str(self._folder / f"{scenario}.txt")]
+        command = [self._program, "record", "--pid", str(self._pid), *how, *target]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 async def _measure(stand: Stand, effort: Effort, names: list[str], profile: Path | None) -> list[Figure]:

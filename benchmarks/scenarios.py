@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from benchmarks.figures import Figure
-from benchmarks.load import Plan, Result, Target, percentile, run_load, stream_events
+from benchmarks.load import Plan, Result, Target, percentile, run_load, stream_events, stream_seconds
 from benchmarks.machine import cpu_seconds, resident_mb
 from benchmarks.stand import Stand
 
@@ -47,7 +47,8 @@ class Bench:
         """One run of `model` against a target; the shape's words are those of load.Plan, and `stream`."""
         stream = bool(shape.pop("stream", False))
         events = stream_events(model) if stream else 0
-        plan = Plan(target.request(model, stream=stream), events=events, **shape)  # type: ignore[arg-type]
+        lasts = stream_seconds(model) if stream else 0
+        plan = Plan(target.request(model, stream=stream), events=events, stream_seconds=lasts, **shape)  # type: ignore[arg-type]
         gateway, redis = cpu_seconds([self.stand.gateway_pid]), cpu_seconds([self.stand.redis_pid])
         result = await run_load(target, plan)
         for reason, count in result.errors.items():
@@ -131,6 +132,7 @@ async def chunks(bench: Bench) -> list[Figure]:
         ("back to back, 8 streams", "bench-200", 25, {"connections": 8, "seconds": bench.effort.seconds}),
         ("paced 10 ms, 100 streams", "bench-200x10", 50, {"connections": 100, "each": 2, "ramp_seconds": 1}),
         ("paced 100 ms, 200 streams", "bench-30x100", 50, {"connections": 200, "each": 2, "ramp_seconds": 2}),
+        ("paced 100 ms, 1000 streams", "bench-30x100", 50, {"connections": 1000, "each": 2, "ramp_seconds": 3}),
     ]
     figures = []
     for name, model, goal, shape in kinds:
@@ -166,9 +168,10 @@ async def stalls(bench: Bench) -> list[Figure]:
 
 
 async def memory(bench: Bench) -> list[Figure]:
-    """Resident memory after the load: the gateway's worker, and a web worker that has shown pages."""
+    """Resident memory after the load: the gateway's worker, and a web worker that served requests and pages."""
     await bench.load(bench.through, "bench-8", connections=64, seconds=1)
-    for path in ("/", "/admin/login/", "/api/schema/", "/sign-in/"):
+    await bench.load(Target(bench.stand.web_url + "/v1", bench.stand.key), "bench-8", connections=16, seconds=1)
+    for path in ("/", "/admin/login/", "/api/schema/", "/api/docs/"):
         for _ in range(3):
             try:
                 urllib.request.urlopen(bench.stand.web_url + path, timeout=10).read()

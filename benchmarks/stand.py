@@ -22,6 +22,7 @@ from time import monotonic
 from benchmarks.machine import children, pin
 from core.conf import ROOT
 from lumos_site.devtools.servers import ThrowAway, running
+from lumos_site.roles import LISTEN_FD
 from lumos_site.supervisor.linux import MARK, dies_with_parent
 
 MODELS = ("bench-8", "bench-1", "bench-200", "bench-20x100", "bench-30x100", "bench-150x20", "bench-200x10")
@@ -96,8 +97,9 @@ class _Processes:
         self._running: list[subprocess.Popen[str]] = []
 
     def start(
-        self, arguments: Sequence[str], *, core: int, role: str = "", pipe: bool = False
+        self, arguments: Sequence[str], *, core: int, pipe: bool = False, listening: socket.socket | None = None
     ) -> subprocess.Popen[str]:
+        """`listening` is handed over under the name that a role expects it by."""
         on_death = dies_with_parent(15)
 
         def prepare() -> None:
@@ -106,9 +108,10 @@ class _Processes:
 
         process = subprocess.Popen(
             [sys.executable, *arguments],
-            env={**self._environment, **({"LUMOS_ROLE": role} if role else {})},
+            env={**self._environment, **({LISTEN_FD: str(listening.fileno())} if listening else {})},
             cwd=ROOT,
             preexec_fn=prepare,
+            pass_fds=[listening.fileno()] if listening else [],
             stdout=subprocess.PIPE if pipe else subprocess.DEVNULL,
             text=True,
         )
@@ -199,7 +202,7 @@ def _build(
     key = _seed(servers, processes, upstream_url)
     say("Starting the gateway and the web role")
     gateway_url, gateway_pid = _serve(processes, "gateway", gateway_core)
-    web_url, web_pid = _serve(processes, "control", load_core)
+    web_url, web_pid = _serve_web(processes, load_core)
     return Stand(
         upstream_url=upstream_url,
         gateway_url=gateway_url + "/v1",
@@ -237,3 +240,12 @@ def _serve(processes: _Processes, role: str, core: int) -> tuple[str, int]:
     process = processes.start(["-m", "lumos_site.supervisor", "serve", "--role", role, "--port", str(port)], core=core)
     _wait_until(f"{url}/readyz", process, f"The {role} role")
     return url, _worker_of(process)
+
+
+def _serve_web(processes: _Processes, core: int) -> tuple[str, int]:
+    """A web worker as `./lumos up` runs it: admin, portal, REST and gateway in one process."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        process = processes.start(["-m", "lumos_site.roles.web"], core=core, listening=listening)
+    _wait_until(f"{url}/readyz", process, "The web role")
+    return url, process.pid

@@ -33,8 +33,9 @@ SECRET = "sk-proj-abcdefghijklmnop"
 
 @pytest.fixture
 def example() -> str:
-    page = (ROOT / "docs" / "configuration.md").read_text()
-    return next(block for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "# lumos.yaml" in block)
+    page: str = (ROOT / "docs" / "configuration.md").read_text()
+    blocks: list[str] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    return next(block for block in blocks if "# lumos.yaml" in block)
 
 
 @pytest.fixture
