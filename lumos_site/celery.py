@@ -55,7 +55,7 @@ def _schedule() -> dict[str, Any]:
 app.conf.beat_schedule = _schedule()
 
 
-@beat_init.connect  # type: ignore[untyped-decorator]
+@beat_init.connect
 def _enter_platform(**_: Any) -> None:
     """Beat reads its schedule from shared tables, for the whole life of its process."""
     from core.tenancy import enter_platform_process
@@ -63,7 +63,7 @@ def _enter_platform(**_: Any) -> None:
     enter_platform_process()
 
 
-@setup_logging.connect  # type: ignore[untyped-decorator]
+@setup_logging.connect
 def _configure_logging(**_: Any) -> None:
     import logging
 
@@ -71,9 +71,7 @@ def _configure_logging(**_: Any) -> None:
 
     handler = logging.StreamHandler()
     handler.addFilter(ScrubFilter())
-    logging.basicConfig(
-        level=logging.INFO, handlers=[handler], format="%(levelname)s %(name)s %(message)s", force=True
-    )
+    logging.basicConfig(level=logging.INFO, handlers=[handler], format="%(levelname)s %(name)s %(message)s", force=True)
     logging.getLogger("celery.app.trace").setLevel(logging.WARNING)
     logging.getLogger("celery.beat").setLevel(logging.WARNING)
     logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)

@@ -56,13 +56,13 @@ class HostMiddleware:
         host = request.get_host().rsplit(":", 1)[0].lower().rstrip(".")
         with clear_scope(), platform_scope():
             if host in settings.PUBLIC_HOSTS:
-                request.urlconf = settings.PUBLIC_SCHEMA_URLCONF  # type: ignore[attr-defined]
+                request.urlconf = settings.PUBLIC_SCHEMA_URLCONF
                 return self._get_response(request)
             tenant = self._hosts.get(host)
             if tenant is None:
                 return HttpResponseNotFound(_("There is no portal at this address."), content_type="text/plain")
             request.tenant = tenant  # type: ignore[attr-defined]
-            request.urlconf = settings.TENANT_URLCONF  # type: ignore[attr-defined]
+            request.urlconf = settings.TENANT_URLCONF
             return self._get_response(request)
 
 

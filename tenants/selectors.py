@@ -13,7 +13,7 @@ from tenants.services.keys import digest_of
 
 def tenant_by_id(tenant_id: str) -> Tenant:
     """The tenant; raises TenantNotFound."""
-    tenant = Tenant.objects.filter(pk=tenant_id).first()
+    tenant: Tenant | None = Tenant.objects.filter(pk=tenant_id).first()
     if tenant is None:
         raise TenantNotFound()
     return tenant
@@ -21,7 +21,7 @@ def tenant_by_id(tenant_id: str) -> Tenant:
 
 def tenant_by_slug(slug: str) -> Tenant:
     """The tenant with that slug; raises TenantNotFound."""
-    tenant = Tenant.objects.filter(slug=slug).first()
+    tenant: Tenant | None = Tenant.objects.filter(slug=slug).first()
     if tenant is None:
         raise TenantNotFound()
     return tenant

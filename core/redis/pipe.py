@@ -137,7 +137,7 @@ class RedisPipe:
         future: asyncio.Future[Any] = loop.create_future()
         if not self._outgoing:
             loop.call_soon(self._flush)
-        self._outgoing.append(hiredis.pack_command(command))
+        self._outgoing.append(hiredis.pack_command(command))  # type: ignore[arg-type]
         connection.waiting.append(future)
         timer = loop.call_later(self._timeout, _expire, future)
         try:
@@ -160,7 +160,7 @@ class RedisPipe:
             reply: asyncio.Future[Any] = self._loop.create_future()
             connection.waiting.append(reply)
             assert connection.transport is not None
-            connection.transport.write(hiredis.pack_command(command))
+            connection.transport.write(hiredis.pack_command(command))  # type: ignore[arg-type]
             answer = await reply
             if isinstance(answer, hiredis.ReplyError):
                 connection.transport.close()

@@ -29,7 +29,7 @@ def queue_of(tenant_id: str) -> str:
     return f"tenant.{tenant_id}"
 
 
-class TenantTask(Task):  # type: ignore[misc]
+class TenantTask(Task[Any, Any]):
     abstract = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -42,7 +42,7 @@ class TenantTask(Task):  # type: ignore[misc]
         with tenant_scope(TenantRef(tenant_id)), structlog.contextvars.bound_contextvars(tenant=tenant_id):
             return super().__call__(*args, **kwargs)
 
-    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:  # type: ignore[override]
         tenant_id = (kwargs or {}).get("tenant_id")
         if not isinstance(tenant_id, str):
             raise NoActiveScope(f"Task {self.name} needs tenant_id")
@@ -50,7 +50,7 @@ class TenantTask(Task):  # type: ignore[misc]
         return super().apply_async(args, kwargs, **options)
 
 
-class PlatformTask(Task):  # type: ignore[misc]
+class PlatformTask(Task[Any, Any]):
     abstract = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

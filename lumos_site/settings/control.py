@@ -8,7 +8,7 @@ from csp.constants import NONCE, NONE, SELF
 
 from lumos_site.settings.admin import UNFOLD as UNFOLD
 from lumos_site.settings.base import *
-from lumos_site.settings.base import BASE_DOMAIN, DATABASES, DEBUG, ROLE, ROOT
+from lumos_site.settings.base import BASE_DIR, BASE_DOMAIN, DATABASES, DEBUG, ROLE
 from lumos_site.settings.env import env_bool, env_int
 
 # Pooled where ASGI serves each request on a thread that Django makes anew; never in commands, whose forks it breaks.
@@ -42,7 +42,7 @@ MIDDLEWARE = [
 TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [ROOT / "templates"],
+        "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -54,7 +54,7 @@ TEMPLATES: list[dict[str, Any]] = [
         },
     }
 ]
-STATICFILES_DIRS = [ROOT / "static"]
+STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

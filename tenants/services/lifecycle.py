@@ -89,7 +89,7 @@ def resume_tenant(*, tenant_id: str, acting: Actor, now: datetime) -> Tenant:
 
 @transaction.atomic
 def _move(tenant_id: str, old: TenantStatus, new: TenantStatus, reason: str, acting: Actor) -> Tenant:
-    tenant = Tenant.objects.select_for_update().filter(pk=tenant_id).first()
+    tenant: Tenant | None = Tenant.objects.select_for_update().filter(pk=tenant_id).first()
     if tenant is None:
         raise TenantNotFound()
     if tenant.status == new:
@@ -108,7 +108,7 @@ def _move(tenant_id: str, old: TenantStatus, new: TenantStatus, reason: str, act
 @transaction.atomic
 def set_plan(*, tenant_id: str, plan: str, acting: Actor, now: datetime) -> Tenant:
     """Note the code of the plan that billing has subscribed the tenant to."""
-    tenant = Tenant.objects.select_for_update().filter(pk=tenant_id).first()
+    tenant: Tenant | None = Tenant.objects.select_for_update().filter(pk=tenant_id).first()
     if tenant is None:
         raise TenantNotFound()
     if tenant.plan != plan:
@@ -128,7 +128,7 @@ def set_plan(*, tenant_id: str, plan: str, acting: Actor, now: datetime) -> Tena
 @transaction.atomic
 def rename_tenant(*, tenant_id: str, name: str, acting: Actor, now: datetime) -> Tenant:
     """Change the display name; slug, schema and id stay."""
-    tenant = Tenant.objects.select_for_update().filter(pk=tenant_id).first()
+    tenant: Tenant | None = Tenant.objects.select_for_update().filter(pk=tenant_id).first()
     if tenant is None:
         raise TenantNotFound()
     if not 1 <= len(name.strip()) <= 120:

@@ -63,7 +63,7 @@ async def _many(pair: tuple[TenantRef, TenantRef], read: Callable[[TenantRef], o
     """How many of ROUNDS concurrent reads did not return exactly the reader's own row."""
 
     async def one(ref: TenantRef) -> bool:
-        return await read(ref) == [ref.slug]  # type: ignore[misc]
+        return await read(ref) == [ref.slug]
 
     with clear_scope():
         answers = await asyncio.gather(*(one(pair[number % 2]) for number in range(ROUNDS)))
