@@ -17,7 +17,7 @@ from portal.figures import charge_estimate, chat_models
 from portal.guard import requires
 from portal.request import PortalRequest, base_url
 from proxy.api import BROWSER_TOKEN_SECONDS, mint_browser_token
-from tenants.workspace.api import (
+from tenants.api import (
     ConversationText,
     Turn,
     conversation_text,

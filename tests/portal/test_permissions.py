@@ -46,7 +46,8 @@ WITHOUT_PERMISSION = {"sign_in", "sign_out"}
 
 
 def send(client: Client, method: str, address: str) -> int:
-    return getattr(client, method)(address.replace("{id}", new_ulid())).status_code
+    status: int = getattr(client, method)(address.replace("{id}", new_ulid())).status_code
+    return status
 
 
 def guarded() -> Iterator[URLPattern]:
@@ -78,11 +79,11 @@ def test_strangers_are_sent_to_the_sign_in_page(acme: Player) -> None:
     client = stranger(acme.tenant)
     for method, address, _ in ROUTES:
         response = getattr(client, method)(address.replace("{id}", "x"))
-        assert (response.status_code, response.url.split("?")[0]) == (302, "/sign-in/"), address
+        assert (response.status_code, response["Location"].split("?")[0]) == (302, "/sign-in/"), address
 
 
 def test_strangers_come_back_to_the_page_they_asked_for(acme: Player) -> None:
-    assert stranger(acme.tenant).get("/usage/?days=30").url == "/sign-in/?next=%2Fusage%2F%3Fdays%3D30"
+    assert stranger(acme.tenant).get("/usage/?days=30")["Location"] == "/sign-in/?next=%2Fusage%2F%3Fdays%3D30"
 
 
 def test_a_partial_update_without_a_session_sends_the_whole_page_to_sign_in(acme: Player) -> None:

@@ -12,9 +12,9 @@ from core.clock import utc_now
 from core.tenancy import NoActiveScope, platform_scope, tenant_scope
 from proxy.api import seed_demo_provider
 from proxy.tokens import read_browser_token
-from tenants.api import Role
-from tenants.workspace.api import (
+from tenants.api import (
     ConversationNotFound,
+    Role,
     Turn,
     TurnNotUsable,
     conversation_text,
@@ -72,7 +72,7 @@ def test_a_conversation_is_kept_continued_reopened_and_deleted(acme: Player, as_
     assert "&lt;b&gt;Rayleigh&lt;/b&gt;" in page
     assert ">Be kind</textarea>" in page
     assert "Why is the sky blue?" in client.get(f"/playground/history/?open={identifier}").content.decode()
-    assert client.post(f"/playground/c/{identifier}/delete/").url == "/playground/"
+    assert client.post(f"/playground/c/{identifier}/delete/")["Location"] == "/playground/"
     assert client.get(f"/playground/c/{identifier}/").status_code == 404
 
 

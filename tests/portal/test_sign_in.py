@@ -21,7 +21,7 @@ def try_in(client: Client, email: str, password: str = PASSWORD, **more: str):
 def test_a_member_signs_in_and_lands_on_the_first_page(acme: Player) -> None:
     client = stranger(acme.tenant)
     response = try_in(client, " Amy@ACME.example ")
-    assert (response.status_code, response.url) == (302, "/")
+    assert (response.status_code, response["Location"]) == (302, "/")
     assert client.get("/").status_code == 200
     assert AuditEntry.objects.filter(action="sessions.sign_in", tenant_id=acme.tenant.id).count() == 1
 
@@ -68,13 +68,13 @@ def test_the_session_gets_a_new_key_at_sign_in(acme: Player) -> None:
     ],
 )
 def test_next_stays_on_this_host(acme: Player, wanted: str, lands: str) -> None:
-    assert try_in(stranger(acme.tenant), "amy@acme.example", next=wanted).url == lands
+    assert try_in(stranger(acme.tenant), "amy@acme.example", next=wanted)["Location"] == lands
 
 
 def test_who_is_signed_in_already_is_not_asked_again(acme: Player) -> None:
     client = stranger(acme.tenant)
     client.force_login(acme.owner)
-    assert client.get("/sign-in/?next=/keys/").url == "/keys/"
+    assert client.get("/sign-in/?next=/keys/")["Location"] == "/keys/"
 
 
 def test_the_form_needs_its_token(acme: Player) -> None:
@@ -87,7 +87,7 @@ def test_the_form_needs_its_token(acme: Player) -> None:
 def test_signing_out_ends_the_session(acme: Player) -> None:
     client = stranger(acme.tenant)
     client.force_login(acme.owner)
-    assert client.post("/sign-out/").url == "/sign-in/"
+    assert client.post("/sign-out/")["Location"] == "/sign-in/"
     assert client.get("/").status_code == 302
     assert client.post("/sign-out/").status_code == 302
 
