@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from django.apps import apps
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import connection, connections
 from psycopg import sql
@@ -73,7 +75,12 @@ def _tenant_schemas() -> list[str]:
 
 
 def migrate_everything(*, verbosity: int = 0) -> list[str]:
-    """Migrate what lags behind, public first; returns the schemas that were migrated."""
+    """Migrate what lags behind, public first; returns the schemas that were migrated.
+
+    Raises ImproperlyConfigured under the settings of a role that leaves apps, and so their tables, out.
+    """
+    if settings.INSTALLED_APPS != [*settings.SHARED_APPS, *settings.TENANT_APPS]:
+        raise ImproperlyConfigured("Migrate with lumos_site.settings.control: other roles leave apps out")
     if not schemas_behind():
         return []
     with platform_scope(), _only_one():

@@ -130,7 +130,7 @@ async def _run_and_report(
     reading, writing = os.pipe()
     try:
         command = plan.around.manage(PREPARE, *options)
-        launch = plan.launch(command, "control", "worker", inherited={REPORT_FD: writing})
+        launch = plan.launch(command, "prepare", "control", inherited={REPORT_FD: writing})
         code, waited = await engine.run_gated(PREPARE, launch, servers)
         if code != 0:
             raise StartFailed("The database could not be prepared; see the lines of prepare above.")
