@@ -25,11 +25,11 @@ Step = tuple[int, int, int, int]  # (ceiling, floor, amount at the floor, amount
 
 _EXACT = Context(prec=90, traps=[Inexact, InvalidOperation, FloatOperation])
 _ZERO = Decimal(0)
-_UNIT = 10**6
+UNIT = 10**6
 _ATTO_IN_PICO = 10**6
 _MOST_UNITS = 10**18
 _MOST_AMOUNT = 10**12
-_OPEN = _MOST_UNITS * _UNIT * 10
+_OPEN = _MOST_UNITS * UNIT * 10
 
 
 class Curve:
@@ -60,7 +60,7 @@ class Curve:
         """The amount, in 10^-18, of a period with `units`, in 10^-6."""
         if self.package:
             started = -(-max(units - self.free, 0) // self.package)
-            return started * self.steps[-1][3] * _UNIT
+            return started * self.steps[-1][3] * UNIT
         for ceiling, floor, base, unit in self.steps:
             if units <= ceiling:
                 return base + (units - floor) * unit if units > floor else 0
@@ -101,8 +101,8 @@ def exact_amount(atto: int) -> Decimal:
 
 
 def _units(quantity: Quantity) -> int:
-    units = quantity * _UNIT if type(quantity) is int else _scaled_quantity(quantity)
-    if not 0 <= units <= _MOST_UNITS * _UNIT:
+    units = quantity * UNIT if type(quantity) is int else _scaled_quantity(quantity)
+    if not 0 <= units <= _MOST_UNITS * UNIT:
         raise InvalidQuantity(fields={"quantity": ["must be from 0 to 10^18"]})
     return units
 
@@ -121,7 +121,7 @@ def _scaled(number: Decimal, places: int) -> int:
 
 
 def _plain(units: int) -> Decimal:
-    whole, rest = divmod(units, _UNIT)
+    whole, rest = divmod(units, UNIT)
     return _EXACT.scaleb(Decimal(units), -6) if rest else Decimal(whole)
 
 

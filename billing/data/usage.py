@@ -33,7 +33,8 @@ class MalformedUsage(ValueError):
 
 
 _STATUSES = frozenset(status.value for status in UsageStatus)
-_MOST = 10**15  # larger than any request; keeps sums of a table inside its columns
+_MOST = 10**15  # what Redis scripts count exactly
+_MOST_TOKENS = 10**12  # more than any request, little enough for sums of a table to stay in their columns
 _TEXTS = {
     "id": 40,
     "tenant_id": 26,
@@ -44,14 +45,16 @@ _TEXTS = {
     "price_version": 80,
 }
 _REQUIRED_TEXTS = frozenset({"id", "tenant_id", "model"})
-_NUMBERS = (
-    "input_tokens",
-    "cached_tokens",
-    "output_tokens",
-    "occurred_at_ms",
-    "latency_ms",
-    "provisional_micro",
-)
+_NUMBERS = {
+    "input_tokens": _MOST_TOKENS,
+    "cached_tokens": _MOST_TOKENS,
+    "output_tokens": _MOST_TOKENS,
+    "occurred_at_ms": _MOST,
+    "latency_ms": _MOST,
+    "first_token_ms": _MOST,
+    "provisional_micro": _MOST,
+}
+_OPTIONAL = frozenset({"first_token_ms"})
 _FLAGS = ("estimated", "live")
 
 
@@ -113,32 +116,35 @@ _FACT_FIELDS: tuple[str, ...] = tuple(UsageFact.__slots__)
 
 
 def _check_fact(fact: Mapping[str, object]) -> None:
-    for name, most in _TEXTS.items():
-        _check_text(name, fact[name], most)
-    for name in _NUMBERS:
-        _check_count(name, fact[name])
-    if fact["first_token_ms"] is not None:
-        _check_count("first_token_ms", fact["first_token_ms"])
+    _check_texts(fact)
+    _check_counts(fact)
     for name in _FLAGS:
         if not isinstance(fact[name], bool):
             raise MalformedUsage(name, "is neither true nor false")
-    if not isinstance(fact["status"], str) or fact["status"] not in _STATUSES:
+    status = fact["status"]
+    if not isinstance(status, str) or status not in _STATUSES:
         raise MalformedUsage("status", "is not a known status")
     if cast(int, fact["cached_tokens"]) > cast(int, fact["input_tokens"]):
         raise MalformedUsage("cached_tokens", "is more than input_tokens")
 
 
-def _check_text(name: str, value: object, most: int) -> None:
+def _check_texts(fact: Mapping[str, object]) -> None:
     """Printable text only: control characters and lone surrogates cannot be stored."""
-    if not isinstance(value, str) or len(value) > most or not value.isprintable():
-        raise MalformedUsage(name, f"is not printable text of at most {most} characters")
-    if not value and name in _REQUIRED_TEXTS:
-        raise MalformedUsage(name, "is empty")
+    for name, most in _TEXTS.items():
+        value = fact[name]
+        if type(value) is not str or len(value) > most or not value.isprintable():
+            raise MalformedUsage(name, f"is not printable text of at most {most} characters")
+        if not value and name in _REQUIRED_TEXTS:
+            raise MalformedUsage(name, "is empty")
 
 
-def _check_count(name: str, value: object) -> None:
-    if type(value) is not int or not 0 <= value <= _MOST:
-        raise MalformedUsage(name, "is not a whole number from 0 to 10^15")
+def _check_counts(fact: Mapping[str, object]) -> None:
+    for name, most in _NUMBERS.items():
+        value = fact[name]
+        if value is None and name in _OPTIONAL:
+            continue
+        if type(value) is not int or not 0 <= value <= most:
+            raise MalformedUsage(name, f"is not a whole number from 0 to {most}")
 
 
 @dataclass(frozen=True, slots=True)

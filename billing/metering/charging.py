@@ -16,10 +16,11 @@ from billing.data import Period, UsageFact, UsageStatus
 from billing.errors import UnknownPrice
 from billing.estimate import MeteredPrice, prices_of
 from billing.metering.contracts import Contract
-from billing.rating import exact_amount
+from billing.rating import UNIT, Curve, exact_amount
 from quotas.api import calendar_month
 
 _ATTO_IN_MICRO = 10**12
+_DAY_MS = 86_400_000  # a UTC day lies in one month
 _NOTHING = Decimal(0)
 
 PeriodKey = tuple[str, datetime]  # subscription, start of the period
@@ -27,11 +28,12 @@ PeriodKey = tuple[str, datetime]  # subscription, start of the period
 
 @dataclass(slots=True)
 class Position:
-    """Units and amount, in 10^-18, of one price in one period."""
+    """Units and amount, in 10^-18, of one price in one period; `opened_at`: the units before this batch."""
 
     quantity: int = 0
     atto: int = 0
-    changed: bool = False
+    opened_at: int = 0
+    curve: Curve | None = None  # set when the batch moves it
 
 
 @dataclass(slots=True)
@@ -43,18 +45,18 @@ class PeriodAccount:
     positions: dict[str, Position]
     atto: int
 
-    def charge(self, price: MeteredPrice, units: int) -> tuple[int, bool]:
-        """Book units; returns their amount in 10^-18 and whether they led into another tier."""
+    def charge(self, price: MeteredPrice, units: int) -> int:
+        """Book units; returns their amount in 10^-18: the period's amount with them, less what it was before."""
         position = self.positions.get(price.id)
         if position is None:
             position = self.positions[price.id] = Position()
-        curve, before = price.curve, position.quantity
-        amount = curve.between(before, units)
         position.quantity += units
-        position.atto += amount
-        position.changed = True
+        position.curve = price.curve
+        total = price.curve.total(position.quantity * UNIT)
+        amount = total - position.atto
+        position.atto = total
         self.atto += amount
-        return amount, len(curve.steps) > 1 and curve.tier_at(before) != curve.tier_at(position.quantity)
+        return amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class ChargeBook:
     def __init__(self, contracts: Mapping[str, Sequence[Contract]]) -> None:
         self._contracts = contracts
         self._accounts: dict[PeriodKey, PeriodAccount] = {}
-        self.tenants_in_new_tier: set[str] = set()
+        self._months: dict[int, str] = {}
         self.corrections: defaultdict[tuple[str, str], int] = defaultdict(int)
 
     def period_keys(self, facts: Sequence[UsageFact]) -> dict[PeriodKey, Contract]:
@@ -116,24 +118,37 @@ class ChargeBook:
         """Every position to write, with its account and price id."""
         for account in self._accounts.values():
             for price_id, position in account.positions.items():
-                if position.changed:
+                if position.curve is not None:
                     yield account, price_id, position
+
+    def tenants_in_new_tier(self) -> list[str]:
+        """Those of whom a price left the tier that it was in before the batch."""
+        return sorted(
+            {
+                account.contract.tenant_id
+                for account, _, position in self.changed()
+                if position.curve is not None
+                and position.curve.tier_at(position.opened_at) != position.curve.tier_at(position.quantity)
+            }
+        )
 
     def _book(self, fact: UsageFact, account: PeriodAccount, metered: list[tuple[MeteredPrice, int]]) -> int:
         before, total = account.atto, 0
         for price, units in metered:
-            amount, entered = account.charge(price, units)
-            total += amount
-            if entered:
-                self.tenants_in_new_tier.add(fact.tenant_id)
+            total += account.charge(price, units)
         # The counter shall read the period's total rounded up, not a sum of roundings.
         self._correct(fact, -(-account.atto // _ATTO_IN_MICRO) + (-before // _ATTO_IN_MICRO))
         return total
 
     def _correct(self, fact: UsageFact, exact_micro: int) -> None:
         difference = exact_micro - fact.provisional_micro
-        if difference:
-            self.corrections[fact.tenant_id, calendar_month(fact.occurred_at_ms // 1000).id] += difference
+        if not difference:
+            return
+        day = fact.occurred_at_ms // _DAY_MS
+        month = self._months.get(day)
+        if month is None:
+            month = self._months[day] = calendar_month(fact.occurred_at_ms // 1000).id
+        self.corrections[fact.tenant_id, month] += difference
 
     def _contract_of(self, fact: UsageFact) -> Contract | None:
         for contract in self._contracts.get(fact.tenant_id, ()):

@@ -136,7 +136,7 @@ def _store(told: Sequence[UsageFact], now: datetime) -> tuple[int, int]:
     write_events(charged, (costs.cost_of(fact) for fact in facts), now)
     write_positions(book)
     store_corrections(book.corrections, now)
-    for tenant_id in sorted(book.tenants_in_new_tier):
+    for tenant_id in book.tenants_in_new_tier():
         emit(TierCrossed(tenant_id))
     unpriced = sum(row.charge is None for row in charged)
     if unpriced:
@@ -174,6 +174,7 @@ def _open_positions(book: ChargeBook, keys: dict[PeriodKey, Contract]) -> None:
     for row in rows:
         found = positions.get((row.subscription_id, row.period_starts_at))
         if found is not None:
-            found[row.price_id] = Position(int(row.quantity), int(row.amount.scaleb(12)) * 10**6)
+            units = int(row.quantity)
+            found[row.price_id] = Position(units, int(row.amount.scaleb(12)) * 10**6, opened_at=units)
     for key, contract in keys.items():
         book.open(key, contract, positions[key])

@@ -42,9 +42,9 @@ def test_a_bill_worked_out_by_hand() -> None:
     prices = sheet(("calls", Meter.REQUESTS, "*", terms), ("in", Meter.INPUT_TOKENS, "*", per_unit("0.000003")))
     bill = bill_of(MeteredPeriod(prices, {"calls": D(150_500), "in": D(1_234_567)}))
     fixed, calls, tokens = bill.lines
-    assert (fixed.kind, fixed.amount, fixed.slices[0].formula) == (LineKind.FIXED, 20, "1 \u00d7 20 = 20")
+    assert (fixed.kind, fixed.amount, fixed.slices[0].formula) == (LineKind.FIXED, D(20), "1 \u00d7 20 = 20")
     assert calls.precise_amount == 107  # 10 + 72 + 25, after 500 included
-    assert (calls.quantity, calls.included_units, calls.included_used) == (150_500, 500, 500)
+    assert (calls.quantity, calls.included_units, calls.included_used) == (D(150_500), D(500), D(500))
     assert [(part.kind, part.tier) for part in calls.slices] == [
         (SliceKind.INCLUDED, 0),
         (SliceKind.USAGE, 1),
@@ -76,7 +76,7 @@ def test_prices_without_usage_are_shown_for_the_plan_in_force_only() -> None:
     old = sheet(("old", Meter.INPUT_TOKENS, "*", per_unit("1")), ("unused", Meter.OUTPUT_TOKENS, "*", per_unit("1")))
     new = sheet(("new", Meter.INPUT_TOKENS, "*", per_unit("1")))
     bill = bill_of(MeteredPeriod(new, {}), MeteredPeriod(old, {"old": D(2)}))
-    assert [(line.price_id, line.amount) for line in bill.usage_lines] == [("new", 0), ("old", 2)]
+    assert [(line.price_id, line.amount) for line in bill.usage_lines] == [("new", D(0)), ("old", D(2))]
     assert bill.usage_lines[0].slices == ()
 
 
@@ -98,7 +98,7 @@ def test_usage_before_a_change_of_plan_keeps_the_old_prices(stream: redis_librar
     later = MOMENT + timedelta(hours=1)
     subscribe_tenant(tenant_id=paying.tenant.id, plan_code="free", acting=TESTER, now=later)
     bill = running_bill(paying.tenant.id, later)
-    assert (bill.plan_code, bill.lines[0].amount) == ("free", 0)
+    assert (bill.plan_code, bill.lines[0].amount) == ("free", D(0))
     versions = {line.price_version: line.precise_amount for line in bill.usage_lines if line.quantity}
     assert versions == {"pro@1": D("2.5")}
 

@@ -134,7 +134,7 @@ def test_terms_that_cannot_be_published_are_refused_and_nothing_is_stored(
 ) -> None:
     with pytest.raises(error) as refusal:
         publish(**changes)
-    assert field in refusal.value.fields  # type: ignore[attr-defined]
+    assert field in refusal.value.fields
     assert not PlanVersion.objects.exists()
 
 
@@ -187,7 +187,7 @@ def test_a_models_cost_has_versions_that_do_not_overlap(db: None) -> None:
     assert "effective_from" in refusal.value.fields
     later = MOMENT + timedelta(days=1)
     second = cost("0.000002", effective_from=later, cached_token=D(0))
-    assert (second.version, second.cached_token) == (2, 0)
+    assert (second.version, second.cached_token) == (2, D(0))
     assert [known.input_token for known in model_costs(MOMENT)] == [D("0.000001")]
     assert [known.input_token for known in model_costs(later)] == [D("0.000002")]
     with pytest.raises(InvalidInput) as refusal:

@@ -15,7 +15,8 @@ instants = st.datetimes(datetime(2000, 1, 1), datetime(2060, 1, 1)).map(lambda a
 
 
 def utc(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=UTC)
+    year, month, day, hour, minute, *_ = (*parts, 0, 0)
+    return datetime(year, month, day, hour, minute, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

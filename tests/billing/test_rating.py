@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.data import ChargeModel, PriceTerms, SliceKind, Tier
+from billing.data import ChargeModel, PriceTerms, RatedSlice, SliceKind, Tier
 from billing.errors import InvalidPrice, InvalidQuantity
 from billing.rating import Curve, amount_of, check_terms, exact_amount, rate
 from tests.billing.terms import any_terms, graduated, package, per_unit, tiers, units, volume
@@ -54,42 +54,33 @@ def test_no_usage_costs_nothing_and_makes_no_line() -> None:
 
 def test_each_slice_explains_itself() -> None:
     first, second = rate(GRADUATED, 8, 4)
-    assert (first.kind, first.tier, first.units, first.unit_amount, first.flat_amount) == (
-        SliceKind.USAGE,
-        1,
-        2,
-        10,
-        0,
-    )
-    assert (second.tier, second.units, second.flat_amount, second.amount) == (2, 2, 3, 13)
+    assert first == RatedSlice(SliceKind.USAGE, 1, D(2), D(2), D(10), D(0), D(20))
+    assert second == RatedSlice(SliceKind.USAGE, 2, D(2), D(2), D(5), D(3), D(13))
     assert second.formula == "2 \u00d7 5 + 3 = 13"
     assert first.formula == "2 \u00d7 10 = 20"
 
 
 def test_included_units_are_shown_as_a_slice_of_their_own() -> None:
     free, paid = rate(per_unit("2", "10"), 4, 8)
-    assert (free.kind, free.tier, free.units, free.amount) == (SliceKind.INCLUDED, 0, 6, 0)
-    assert (paid.tier, paid.units, paid.amount) == (1, 2, 4)
+    assert free == RatedSlice(SliceKind.INCLUDED, 0, D(6), D(6), D(0), D(0), D(0))
+    assert paid == RatedSlice(SliceKind.USAGE, 1, D(2), D(2), D(2), D(0), D(4))
     assert free.formula == "6 \u00d7 0 = 0"
 
 
 def test_a_volume_price_that_changes_its_tier_reprices_what_was_rated() -> None:
     fresh, repriced = rate(VOLUME, 15, 1)
-    assert (fresh.units, fresh.unit_amount, fresh.amount) == (1, 5, 5)
-    assert (repriced.kind, repriced.units, repriced.unit_amount) == (SliceKind.REPRICING, 15, -5)
+    assert fresh == RatedSlice(SliceKind.USAGE, 4, D(1), D(1), D(5), D(0), D(5))
+    assert repriced == RatedSlice(SliceKind.REPRICING, 4, D(15), D(15), D(-5), D(0), D(-75))
     assert fresh.amount + repriced.amount == D(80) - D(150)
 
 
 def test_a_volume_price_inside_one_tier_reprices_nothing() -> None:
-    (only,) = rate(VOLUME, 11, 2)
-    assert (only.kind, only.amount) == (SliceKind.USAGE, 20)
+    assert rate(VOLUME, 11, 2) == (RatedSlice(SliceKind.USAGE, 3, D(2), D(2), D(10), D(0), D(20)),)
 
 
 def test_a_package_is_paid_when_it_is_started_and_counts_packages() -> None:
-    (part,) = rate(package("1", "10"), 17, 5)
-    assert (part.units, part.quantity, part.amount) == (5, 1, 1)
-    (part,) = rate(package("1", "10"), 11, 5)
-    assert (part.quantity, part.amount) == (0, 0)
+    assert rate(package("1", "10"), 17, 5) == (RatedSlice(SliceKind.USAGE, 1, D(5), D(1), D(1), D(0), D(1)),)
+    assert rate(package("1", "10"), 11, 5) == (RatedSlice(SliceKind.USAGE, 1, D(5), D(0), D(1), D(0), D(0)),)
 
 
 def test_decimal_quantities_keep_every_digit() -> None:
