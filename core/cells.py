@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.urls import reverse
@@ -25,7 +25,9 @@ def ago(moment: datetime | None) -> str | SafeString:
         return EMPTY
     now = utc_now()
     exact = date_format(moment, "Y-m-d H:i:s") + " UTC"
-    if moment > now:
+    if abs(moment - now) < timedelta(minutes=1):
+        text = _("just now")
+    elif moment > now:
         text = _("in %(span)s") % {"span": timesince(now, moment, depth=1)}
     else:
         text = _("%(span)s ago") % {"span": timesince(moment, now, depth=1)}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django.contrib import messages
+from django.contrib.admin import ShowFacets
 from django.contrib.admin.options import ModelAdmin as DjangoModelAdmin
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import DropdownFilter, TextFilter
@@ -67,6 +69,7 @@ class ReadOnlyAdmin(LumosModelAdmin):
     paginator = InfinitePaginator
     actions = None
     list_disable_select_all = True
+    show_facets = ShowFacets.NEVER
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -98,6 +101,12 @@ class Question(DropdownFilter):  # type: ignore[misc]
 
     def lookups(self, request: HttpRequest, model_admin: DjangoModelAdmin[Any]) -> list[tuple[str, Any]]:
         return [(answer.name, answer.text) for answer in self.current_answers()]
+
+    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+        """The theme says "By …" before each title; a question stands for itself."""
+        for choice in super().choices(changelist):
+            choice["form"].fields[self.parameter_name].label = capfirst(self.title)
+            yield choice
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Model]) -> QuerySet[Model]:
         for answer in self.current_answers():

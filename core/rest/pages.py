@@ -35,6 +35,13 @@ class CursorPage(CursorPagination):
         }
 
 
+class WholePage(CursorPage):
+    """For the description only: the same envelope around a list that is always sent whole."""
+
+    def get_schema_operation_parameters(self, view: Any) -> list[Any]:
+        return []
+
+
 def whole(rows: list[Any]) -> Response:
-    """A list that is always sent whole, in the same envelope: small catalogues."""
+    """A small list, sent whole in the envelope of all lists; the view declares WholePage."""
     return Response({"data": rows, "page": {"next": None, "previous": None, "size": len(rows)}})

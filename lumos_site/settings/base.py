@@ -103,5 +103,5 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
-STATIC_ROOT = ROOT / "staticfiles"
+STATIC_ROOT = os.environ.get("LUMOS_STATIC_ROOT") or None  # unset: files are served from where the apps keep them
 LOGGING_CONFIG = None

@@ -9,6 +9,10 @@ from core.rest.views import NoSuchRoute
 
 v1: list[URLPattern | URLResolver] = [
     path("", include("tenants.urls")),
+    path("", include("quotas.urls")),
+    path("", include("billing.urls")),
+    path("", include("scaling.urls")),
+    path("", include("proxy.urls")),
     re_path("", NoSuchRoute.as_view()),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [

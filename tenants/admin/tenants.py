@@ -171,7 +171,7 @@ class TenantAdmin(LumosModelAdmin):
     def new_key(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return HttpResponseRedirect(f"{reverse('admin:tenants_apikey_add')}?tenant={object_id}")
 
-    @action(description=_("Audit log of this tenant"), icon="history", permissions=["view"])
+    @action(description=_("Audit log"), icon="history", permissions=["view"])
     def see_audit(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self.to_list("audit_auditentry", tenant=object_id)
 
@@ -191,7 +191,7 @@ class TenantAdmin(LumosModelAdmin):
     def see_scaling(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self.to_list("scaling_scalingdecision", tenant=object_id)
 
-    @action(description=_("Portal of this tenant"), icon="open_in_new", permissions=["view"])
+    @action(description=_("Portal"), icon="open_in_new", permissions=["view"])
     def open_portal(self, request: HttpRequest, object_id: str) -> HttpResponse:
         [tenant] = self._one(request, object_id)
         domain = tenant.domains.filter(is_primary=True).first()  # type: ignore[attr-defined]
