@@ -1,1 +1,44 @@
-"""Hears of changes elsewhere and publishes them; owns which event makes which record stale."""
+"""Hears of changes elsewhere and publishes them; owns which event makes which record stale. Each may run twice."""
+
+from __future__ import annotations
+
+from billing.api import SubscriptionChanged, TierCrossed
+from core.clock import utc_now
+from core.events import subscribe
+from proxy import publish
+from proxy.data import CatalogueChanged
+from quotas.api import LimitsChanged
+from tenants.api import KeyChanged, TenantChanged
+
+
+@subscribe(KeyChanged)
+def follow_key(event: KeyChanged) -> None:
+    publish.publish_key(event.key_id, utc_now())
+
+
+@subscribe(TenantChanged)
+def follow_tenant(event: TenantChanged) -> None:
+    publish.publish_tenant(event.tenant_id, utc_now())
+
+
+@subscribe(LimitsChanged)
+def follow_limits(event: LimitsChanged) -> None:
+    if event.tenant_id:
+        publish.publish_tenant(event.tenant_id, utc_now())
+    else:
+        publish.publish_tenants(utc_now())
+
+
+@subscribe(SubscriptionChanged)
+def follow_subscription(event: SubscriptionChanged) -> None:
+    publish.publish_tenant(event.tenant_id, utc_now())
+
+
+@subscribe(TierCrossed)
+def follow_tier(event: TierCrossed) -> None:
+    publish.publish_tenant(event.tenant_id, utc_now())
+
+
+@subscribe(CatalogueChanged)
+def follow_catalogue(event: CatalogueChanged) -> None:
+    publish.publish_catalogue()

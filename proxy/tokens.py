@@ -9,7 +9,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import orjson
 
@@ -20,13 +20,13 @@ from proxy.records import KeyRecord
 
 PREFIX = "lum_tok_"
 PURPOSE = "browser_token"
-LIFETIME = timedelta(minutes=5)
+BROWSER_TOKEN_SECONDS = 300
 _LENGTH_LIMIT = 400
 
 
 def mint_browser_token(tenant_id: str, user_id: int | str, now: datetime) -> str:
     """A token with which that user's page may chat in that tenant's name until `now` + 5 minutes."""
-    claims = {"t": tenant_id, "u": str(user_id), "exp": int((now + LIFETIME).timestamp())}
+    claims = {"t": tenant_id, "u": str(user_id), "exp": int(now.timestamp()) + BROWSER_TOKEN_SECONDS}
     body = _encode(orjson.dumps(claims))
     return f"{PREFIX}{body}.{_encode(_signature(body))}"
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from proxy import body
+from proxy.data import ModelKind
 from proxy.errors import BodyTooLarge, ModelNotAllowed, ModelNotFound, NotJson, NotReady, RequestRefused
 from proxy.streaming.sse import SseScanner
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from proxy.gateway import Gateway
 
 CHAT, EMBEDDINGS = "chat.completions", "embeddings"
+_KINDS = {CHAT: ModelKind.CHAT, EMBEDDINGS: ModelKind.EMBEDDINGS}
 _CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {CHAT: body.check_chat, EMBEDDINGS: body.check_embeddings}
 
 
@@ -43,7 +45,7 @@ def find_route(exchange: Exchange, gateway: Gateway, name: str) -> Route:
         raise ModelNotAllowed(f"This API key may not use the model {name!r}", param="model")
     if not exchange.key.live and not route.provider.simulated:
         raise ModelNotAllowed("Test keys reach simulated models only; use a live key for this model", param="model")
-    if exchange.endpoint not in route.model.kinds:
+    if _KINDS[exchange.endpoint] not in route.model.kinds:
         raise RequestRefused(f"The model {name!r} does not serve {exchange.endpoint}", param="model")
     return route
 

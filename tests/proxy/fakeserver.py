@@ -23,7 +23,7 @@ class Call:
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
-    def json(self) -> dict[str, Any]:
+    def json(self) -> Any:
         return json.loads(self.body)
 
     async def raw(self, data: bytes) -> None:

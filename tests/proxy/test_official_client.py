@@ -111,9 +111,9 @@ def test_a_stream_that_breaks_raises_in_the_client(served: Served, world: World,
 
 
 def test_a_wrong_key_is_an_authentication_error(served: Served, world: World) -> None:
-    with openai.OpenAI(base_url=f"{served.url}/v1", api_key="sk-wrong", max_retries=0) as client:
-        with pytest.raises(openai.AuthenticationError) as caught:
-            client.models.list()
+    stranger = openai.OpenAI(base_url=f"{served.url}/v1", api_key="sk-wrong", max_retries=0)
+    with stranger as client, pytest.raises(openai.AuthenticationError) as caught:
+        client.models.list()
     assert caught.value.code == "invalid_api_key"
 
 

@@ -65,7 +65,7 @@ def sheet(per_input: str = "0.000001", per_output: str = "0.000002", model: str 
 
 
 def model(name: str, provider: str = "demo", upstream: str = "", **changes: Any) -> ModelRecord:
-    kinds = ("embeddings",) if "embed" in name else ("chat.completions",)
+    kinds = ("embeddings",) if "embed" in name else ("chat",)
     record = ModelRecord(name, provider, upstream or name, kinds, 128_000, 4096, 1024, 1_700_000_000)
     return replace(record, **changes)
 
@@ -87,7 +87,7 @@ class World:
         self.announce("key", digest)
         return record
 
-    def publish_tenant(self, status: str = "ACTIVE", prices: PriceSheet | None = None, **limits: int) -> None:
+    def publish_tenant(self, status: str = "ACTIVE", prices: PriceSheet | None = None, **limits: Any) -> None:
         record = TenantRecord(self.tenant_id, "acme", status, limits_of(self.tenant_id, **limits), prices or sheet())
         self.redis.set(tenant_name(self.tenant_id), record.to_json())
         self.announce("tenant", self.tenant_id)
@@ -128,7 +128,7 @@ def digest_of(token: str) -> str:
     return hmac.digest(pepper("api_key", 1), token.encode(), hashlib.sha256).hex()
 
 
-def make_world(upstream: str = "", *models: ModelRecord, **limits: int) -> World:
+def make_world(upstream: str = "", *models: ModelRecord, **limits: Any) -> World:
     """One active tenant with one live key, the demo provider, and `upstream` as provider `real`."""
     redis = control()
     token = new_key("live")
