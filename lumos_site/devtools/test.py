@@ -51,6 +51,7 @@ def _environment(servers: ThrowAway, browser: str | None) -> dict[str, str]:
         "DATABASE_URL": servers.postgres.url,
         "REDIS_URL": servers.valkey.url,
         "LUMOS_VAR": str(var),
+        "TMPDIR": str(servers.directory),  # so that what tests leave goes with the rest
         "LUMOS_TEST_POSTGRES_TREE": str(postgres_tree()),
         "LUMOS_TEST_VALKEY_BINARY": str(valkey_server()),
         VARIABLE: browser or "",
