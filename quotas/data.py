@@ -251,6 +251,20 @@ class PeriodTotals:
     micro: int
 
 
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A threshold in percent that use rose over. `scope` is "tenant" or "key:<key id>"; `level` = used + held."""
+
+    tenant_id: str
+    scope: str
+    dimension: Dimension
+    period: str
+    threshold: int
+    limit: int
+    level: int
+    reached_at: datetime
+
+
 @event_type("quotas.limits-changed")
 @dataclass(frozen=True, slots=True)
 class LimitsChanged(DomainEvent):

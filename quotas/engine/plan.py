@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from quotas.data import MOST, EffectiveLimits, Kind, Limit, LimitScope, Period
-from quotas.engine.keys import EngineKeys, held_field, used_field
+from quotas.engine.keys import EngineKeys
 from quotas.errors import LimitNotUsable
 
 THRESHOLDS = (80, 90, 95)
@@ -50,11 +50,14 @@ def compile_plan(
         *_groups(LimitScope.TENANT, "tenant", keys.tenant(tenant), limits.limits, period),
         *_groups(LimitScope.KEY, f"key:{key_id}", keys.key_scope(tenant, key_id), key_limits if key_id else (), period),
     ]
-    wire = [tenant, period.id, period.starts_at, period.ends_at, THRESHOLDS, [group for group, _ in groups]]
+    body = [value for wire, _ in groups for value in wire]
+    first_threshold = _HEADER + len(body) + 1
+    header = [tenant, period.id, period.starts_at, period.ends_at, len(groups), first_threshold]
     meters = tuple(meter for _, group_meters in groups for meter in group_meters)
-    return Plan(msgspec.msgpack.encode(wire), meters, period)
+    return Plan(msgspec.msgpack.encode([*header, *body, *THRESHOLDS]), meters, period)
 
 
+_HEADER = 6
 _Group = tuple[list[object], list[PlannedMeter]]
 
 
@@ -66,16 +69,18 @@ def _groups(scope: LimitScope, label: str, root: str, limits: Iterable[Limit], p
         if limit.value is not None or (scope is LimitScope.TENANT and kind is not Kind.RATE):
             by_kind[kind].append(limit)
     names = {Kind.RATE: "rates", Kind.PERIOD: f"period:{period.id}", Kind.LEVEL: "leases"}
-    return [_group(scope, label, kind, f"{root}:{names[kind]}", chosen) for kind, chosen in by_kind.items() if chosen]
+    return [
+        (
+            [int(kind), label, f"{root}:{names[kind]}", len(chosen), *_wire(chosen)],
+            [PlannedMeter(scope, x) for x in chosen],
+        )
+        for kind, chosen in by_kind.items()
+        if chosen
+    ]
 
 
-def _group(scope: LimitScope, label: str, kind: Kind, key: str, limits: list[Limit]) -> _Group:
-    fields: list[str] = []
-    for limit in limits:
-        name = limit.dimension.value
-        fields += [used_field(name), held_field(name)] if kind is Kind.PERIOD else [name]
-    wire: list[object] = [int(kind), label, key, fields, [_meter(limit) for limit in limits]]
-    return wire, [PlannedMeter(scope, limit) for limit in limits]
+def _wire(limits: Iterable[Limit]) -> list[object]:
+    return [value for limit in limits for value in _meter(limit)]
 
 
 def _meter(limit: Limit) -> list[object]:

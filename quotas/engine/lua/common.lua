@@ -1,15 +1,21 @@
 -- Shared by all scripts of the engine; put in front of each.
 --
--- A plan, as msgpack, says what a request touches; quotas/engine/plan.py makes it:
---   { tenant, period id, period start s, period end s, { threshold %, ... }, { group, ... } }
---   group = { kind, scope, key, { field, ... }, { meter, ... } }
---   meter = { dimension, limit (-1: none), hard, version, window us, unit }
+-- A plan says what a request touches; quotas/engine/plan.py makes it. It is one flat msgpack list, because building
+-- nested tables cost more than the decision itself:
+--   tenant, period id, period start s, period end s, number of groups, position of the first threshold,
+--   for each group:   kind, scope, key, number of meters,
+--     for each meter: dimension, limit (-1: none), hard, version, window us, unit
+--   thresholds in percent, rising
 -- A group is one Redis key, so that all its meters cost one read and one write.
+-- Below, p is a plan, g the position of a group in it, m the position of a meter.
 --
 -- Numbers are doubles: exact to 2^53. Limits and amounts are at most 10^15.
 local RATE, PERIOD, LEVEL = 0, 1, 2
+local FIRST_GROUP, GROUP_SIZE, METER_SIZE = 7, 4, 6
+local LIMIT, HARD, VERSION, WINDOW, UNIT = 1, 2, 3, 4, 5
 local CLOSED_FOR_MS = 3600000
 local KEEP_PERIOD_S = 62 * 86400
+local format, floor = string.format, math.floor
 
 local function clock()
   local t = redis.call('TIME')
@@ -17,7 +23,30 @@ local function clock()
 end
 
 local function int(n)
-  return string.format('%.0f', n)
+  return format('%d', n)
+end
+
+local function next_group(p, g)
+  return g + GROUP_SIZE + METER_SIZE * p[g + 3]
+end
+
+-- First meter, last meter: for m = first, last, METER_SIZE.
+local function meters(p, g)
+  return g + GROUP_SIZE, g + GROUP_SIZE + METER_SIZE * (p[g + 3] - 1)
+end
+
+-- Reads a group's counters in the order of its meters: states of rates; used and held of periods.
+local function read(p, g)
+  local fields, first, last = {}, meters(p, g)
+  for m = first, last, METER_SIZE do
+    if p[g] == RATE then
+      fields[#fields + 1] = p[m]
+    else
+      fields[#fields + 1] = p[m] .. ':used'
+      fields[#fields + 1] = p[m] .. ':held'
+    end
+  end
+  return fields, redis.call('HMGET', p[g + 2], unpack(fields))
 end
 
 -- Rates: the continuous-state leaky bucket, which ITU-T I.371 gives as the equal of GCRA; burst = limit.
@@ -31,17 +60,21 @@ local function bucket(stored, limit, window, now)
   if now <= at then return whole, part, at end
   if limit == 0 then return whole, part, now end
   local elapsed = now - at
-  local windows = math.floor(elapsed / window)
+  local windows = floor(elapsed / window)
   if windows * limit > whole then return 0, 0, now end
   elapsed = elapsed - windows * window
-  local quotient = math.floor(limit / window)
+  local quotient = floor(limit / window)
   local share = elapsed * (limit - quotient * window)
-  local carried = math.floor(share / window)
+  local carried = floor(share / window)
   whole = whole - windows * limit - elapsed * quotient - carried
   part = part - (share - carried * window)
   if part < 0 then whole, part = whole - 1, part + window end
   if whole < 0 then return 0, 0, now end
   return whole, part, now
+end
+
+local function state(whole, part, at)
+  return format('%d:%d:%d', whole, part, at)
 end
 
 -- Microseconds until `excess` whole units and `part` have leaked.
@@ -50,12 +83,13 @@ local function leak_time(excess, part, limit, window)
 end
 
 -- Announces each threshold above `told` that `level` has reached; returns the highest one reached.
-local function announce(alerts, plan, scope, meter, told, level)
-  local limit, top = meter[2], told
-  for _, threshold in ipairs(plan[5]) do
-    if threshold > told and level * 100 >= limit * threshold then
-      redis.call('XADD', alerts, 'MAXLEN', '~', 10000, '*', 'tenant', plan[1], 'scope', scope, 'dimension', meter[1],
-        'period', plan[2], 'threshold', threshold, 'version', int(meter[4]), 'limit', int(limit),
+local function announce(alerts, p, scope, m, told, level)
+  local top = told
+  for i = p[6], #p do
+    local threshold = p[i]
+    if threshold > told and level * 100 >= p[m + LIMIT] * threshold then
+      redis.call('XADD', alerts, 'MAXLEN', '~', 10000, '*', 'tenant', p[1], 'scope', scope, 'dimension', p[m],
+        'period', p[2], 'threshold', threshold, 'version', int(p[m + VERSION]), 'limit', int(p[m + LIMIT]),
         'level', int(level))
       top = threshold
     end
@@ -64,70 +98,80 @@ local function announce(alerts, plan, scope, meter, told, level)
 end
 
 -- Periods always warn; rates and levels only when soft, for hard ones deny by themselves all day long.
-local function is_watched(kind, meter, plan, level)
-  if meter[2] < 0 or level <= 0 or (kind ~= PERIOD and meter[3]) then return false end
-  return level * 100 >= meter[2] * plan[5][1]
+local function is_watched(p, kind, m, level)
+  local limit = p[m + LIMIT]
+  if limit < 0 or level <= 0 or level * 100 < limit * p[p[6]] then return false end
+  return kind == PERIOD or not p[m + HARD]
 end
 
 -- The mark beside a counter is `version/limit:threshold`: what was announced under this version of the limit.
-local function watch(alerts, kind, plan, group, meter, level, writes)
-  if not is_watched(kind, meter, plan, level) then return end
-  local field, version, told = meter[1] .. ':told', int(meter[4]) .. '/' .. int(meter[2]), 0
-  local mark = redis.call('HGET', group[3], field)
+local function watch(alerts, p, g, m, level, writes)
+  local field, version, told = p[m] .. ':told', int(p[m + VERSION]) .. '/' .. int(p[m + LIMIT]), 0
+  local mark = redis.call('HGET', p[g + 2], field)
   if mark then
     local of, threshold = string.match(mark, '^(.+):(%d+)$')
     if of == version then told = tonumber(threshold) end
   end
-  local top = announce(alerts, plan, group[2], meter, told, level)
+  local top = announce(alerts, p, p[g + 1], m, told, level)
   if top > told then
-    writes[#writes + 1], writes[#writes + 2] = field, version .. ':' .. top
+    writes[#writes + 1] = field
+    writes[#writes + 1] = version .. ':' .. top
   end
 end
 
--- Corrects a rate by `actual - reserved`, moves a period's counters from held to used, gives a lease back.
-local function book_rates(alerts, plan, group, reserved, actual, now)
-  local stored = redis.call('HMGET', group[3], unpack(group[4]))
-  local writes, life = {}, 1000
-  for i, meter in ipairs(group[5]) do
-    local delta = actual[meter[6]] - reserved[meter[6]]
+-- Corrects a rate by `actual - reserved`.
+local function book_rates(alerts, p, g, reserved, actual, now)
+  local fields, stored = read(p, g)
+  local writes, life, i, first, last = {}, 0, 0, meters(p, g)
+  for m = first, last, METER_SIZE do
+    i = i + 1
+    local limit, window = p[m + LIMIT], p[m + WINDOW]
+    local delta = actual[p[m + UNIT]] - reserved[p[m + UNIT]]
     if delta ~= 0 then
-      local whole, part, at = bucket(stored[i], meter[2], meter[5], now)
+      local whole, part, at = bucket(stored[i], limit, window, now)
       whole = whole + delta
       if whole < 0 then whole, part = 0, 0 end
-      writes[#writes + 1] = group[4][i]
-      writes[#writes + 1] = int(whole) .. ':' .. int(part) .. ':' .. int(at)
-      watch(alerts, RATE, plan, group, meter, whole, writes)
-      life = math.max(life, 1000 + leak_time(whole, part, math.max(meter[2], 1), meter[5]) / 1000)
+      writes[#writes + 1] = fields[i]
+      writes[#writes + 1] = state(whole, part, at)
+      if is_watched(p, RATE, m, whole) then watch(alerts, p, g, m, whole, writes) end
+      life = math.max(life, leak_time(whole, part, math.max(limit, 1), window))
     end
   end
   if #writes == 0 then return end
-  redis.call('HSET', group[3], unpack(writes))
-  if redis.call('PTTL', group[3]) < life then redis.call('PEXPIRE', group[3], int(life)) end
+  redis.call('HSET', p[g + 2], unpack(writes))
+  life = math.ceil(life / 1000) + 1000
+  if redis.call('PTTL', p[g + 2]) < life then redis.call('PEXPIRE', p[g + 2], int(life)) end
 end
 
-local function book_periods(alerts, plan, group, reserved, actual)
-  local stored = redis.call('HMGET', group[3], unpack(group[4]))
-  local writes = {}
-  for i, meter in ipairs(group[5]) do
-    local used = tonumber(stored[2 * i - 1] or 0) + actual[meter[6]]
-    local held = math.max(0, tonumber(stored[2 * i] or 0) - reserved[meter[6]])
-    writes[#writes + 1], writes[#writes + 2] = group[4][2 * i - 1], int(used)
-    writes[#writes + 1], writes[#writes + 2] = group[4][2 * i], int(held)
-    watch(alerts, PERIOD, plan, group, meter, used + held, writes)
+-- Moves a period's amounts from held to used.
+local function book_periods(alerts, p, g, reserved, actual)
+  local fields, stored = read(p, g)
+  local writes, i, first, last = {}, 1, meters(p, g)
+  for m = first, last, METER_SIZE do
+    local used = tonumber(stored[i] or 0) + actual[p[m + UNIT]]
+    local held = math.max(0, tonumber(stored[i + 1] or 0) - reserved[p[m + UNIT]])
+    writes[#writes + 1] = fields[i]
+    writes[#writes + 1] = int(used)
+    writes[#writes + 1] = fields[i + 1]
+    writes[#writes + 1] = int(held)
+    if is_watched(p, PERIOD, m, used + held) then watch(alerts, p, g, m, used + held, writes) end
+    i = i + 2
   end
-  redis.call('HSET', group[3], unpack(writes))
-  if not stored[1] then redis.call('EXPIREAT', group[3], int(plan[4] + KEEP_PERIOD_S)) end
+  redis.call('HSET', p[g + 2], unpack(writes))
+  if not stored[1] then redis.call('EXPIREAT', p[g + 2], int(p[4] + KEEP_PERIOD_S)) end
 end
 
-local function book(alerts, plan, id, reserved, actual, now)
-  for _, group in ipairs(plan[6]) do
-    if group[1] == RATE then
-      book_rates(alerts, plan, group, reserved, actual, now)
-    elseif group[1] == PERIOD then
-      book_periods(alerts, plan, group, reserved, actual)
+local function book(alerts, p, id, reserved, actual, now)
+  local g = FIRST_GROUP
+  for _ = 1, p[5] do
+    if p[g] == RATE then
+      book_rates(alerts, p, g, reserved, actual, now)
+    elseif p[g] == PERIOD then
+      book_periods(alerts, p, g, reserved, actual)
     else
-      redis.call('ZREM', group[3], id)
+      redis.call('ZREM', p[g + 2], id)
     end
+    g = next_group(p, g)
   end
 end
 

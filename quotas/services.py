@@ -1,0 +1,213 @@
+"""Every write of the quotas app: limits of tenants, types and plans, and alerts out of Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar, cast
+
+import redis
+from django.db import transaction
+
+from audit.api import Actor, emit, record
+from core.ids import new_ulid, prefixed
+from core.redis import control
+from quotas.data import Dimension, LimitsChanged, ThresholdReached
+from quotas.engine.keys import EngineKeys
+from quotas.engine.plan import check_limit_value
+from quotas.models import PlanLimit, QuotaAlert, StoredLimit, TenantLimit, TypeLimit
+from quotas.policies import BUILT_IN
+from tenants.api import TenantType, tenant_by_id
+
+L = TypeVar("L", bound=StoredLimit)
+
+
+def set_limit(
+    *, tenant_id: str, dimension: Dimension, value: int | None, acting: Actor, now: datetime, hard: bool = True
+) -> bool:
+    """Give a tenant its own limit; None is unlimited, 0 allows nothing. False when it was so already.
+
+    Raises LimitNotUsable, TenantNotFound.
+    """
+    check_limit_value(value)
+    with transaction.atomic():
+        tenant = tenant_by_id(tenant_id)
+        row, _ = TenantLimit.objects.select_for_update().get_or_create(
+            tenant=tenant, dimension=dimension, defaults={"is_active": False}
+        )
+        if row.is_active and (row.value, row.hard) == (value, hard):
+            return False
+        before = _described(row) if row.is_active else None
+        row.is_active = True
+        _change(row, value, hard, now)
+        _tell("quotas.set_limit", tenant_id, prefixed("ten", tenant_id), dimension, before, row, acting)
+    return True
+
+
+def clear_limit(*, tenant_id: str, dimension: Dimension, acting: Actor, now: datetime) -> bool:
+    """Take a tenant's own limit away, so that plan and type decide again. False when there was none."""
+    with transaction.atomic():
+        row = (
+            TenantLimit.objects.select_for_update()
+            .filter(tenant_id=tenant_id, dimension=dimension, is_active=True)
+            .first()
+        )
+        if row is None:
+            return False
+        before = _described(row)
+        row.is_active = False
+        _change(row, row.value, row.hard, now)
+        _tell("quotas.clear_limit", tenant_id, prefixed("ten", tenant_id), dimension, before, None, acting)
+    return True
+
+
+def set_type_limit(
+    *,
+    tenant_type: TenantType,
+    dimension: Dimension,
+    value: int | None,
+    acting: Actor,
+    now: datetime,
+    hard: bool = True,
+) -> bool:
+    """Change the profile of a tenant type. False when it was so already; raises LimitNotUsable."""
+    check_limit_value(value)
+    with transaction.atomic():
+        row, is_new = TypeLimit.objects.select_for_update().get_or_create(tenant_type=tenant_type, dimension=dimension)
+        return _set_shared(row, is_new, "quotas.set_type_limit", tenant_type.value, value, hard, acting, now)
+
+
+def set_plan_limit(
+    *, plan: str, dimension: Dimension, value: int | None, acting: Actor, now: datetime, hard: bool = True
+) -> bool:
+    """Change what a plan grants. False when it was so already; raises LimitNotUsable."""
+    check_limit_value(value)
+    with transaction.atomic():
+        row, is_new = PlanLimit.objects.select_for_update().get_or_create(plan=plan, dimension=dimension)
+        return _set_shared(row, is_new, "quotas.set_plan_limit", plan, value, hard, acting, now)
+
+
+def _set_shared(
+    row: TypeLimit | PlanLimit,
+    is_new: bool,
+    action: str,
+    target: str,
+    value: int | None,
+    hard: bool,
+    acting: Actor,
+    now: datetime,
+) -> bool:
+    if not is_new and (row.value, row.hard) == (value, hard):
+        return False
+    before = None if is_new else _described(row)
+    _change(row, value, hard, now)
+    _tell(action, "", target, Dimension(row.dimension), before, row, acting)
+    return True
+
+
+def seed_type_limits(*, acting: Actor, now: datetime) -> int:
+    """Write the built-in profiles as rows that operators can edit; rows that are there stay. Returns the new ones."""
+    revision = _milliseconds(now)
+    with transaction.atomic():
+        known = set(TypeLimit.objects.values_list("tenant_type", "dimension"))
+        missing = [
+            TypeLimit(tenant_type=kind, dimension=dimension, value=value, revision=revision, changed_at=now)
+            for kind, profile in BUILT_IN.items()
+            for dimension, value in profile.items()
+            if (kind.value, dimension.value) not in known
+        ]
+        TypeLimit.objects.bulk_create(missing, ignore_conflicts=True)
+        if missing:
+            detail = {"rows": len(missing)}
+            record("quotas.seed_type_limits", actor=acting, tenant_id=None, target="types", detail=detail)
+            emit(LimitsChanged(""))
+    return len(missing)
+
+
+def _change(row: StoredLimit, value: int | None, hard: bool, now: datetime) -> None:
+    row.value, row.hard, row.changed_at = value, hard, now
+    row.revision = max(row.revision + 1, _milliseconds(now))
+    row.save()
+
+
+def _milliseconds(now: datetime) -> int:
+    return int(now.timestamp() * 1000)
+
+
+def _described(row: StoredLimit) -> dict[str, object]:
+    return {"value": row.value, "hard": row.hard}
+
+
+def _tell(
+    action: str,
+    tenant_id: str,
+    target: str,
+    dimension: Dimension,
+    before: dict[str, object] | None,
+    after: StoredLimit | None,
+    acting: Actor,
+) -> None:
+    detail = {"dimension": dimension.value, "before": before, "after": _described(after) if after else None}
+    record(action, actor=acting, tenant_id=tenant_id or None, target=target, detail=detail)
+    emit(LimitsChanged(tenant_id))
+
+
+def store_alerts(*, limit: int = 500) -> int:
+    """Move announced thresholds from Redis into rows, each once, and tell of the new ones. Returns how many."""
+    client, stream = control(), EngineKeys.of_installation().alerts
+    entries = cast("list[tuple[bytes, dict[bytes, bytes]]]", client.xrange(stream, count=limit))
+    if not entries:
+        return 0
+    rows = [_alert(entry_id, fields) for entry_id, fields in entries]
+    with transaction.atomic():
+        QuotaAlert.objects.bulk_create(rows, ignore_conflicts=True)
+        stored = set(QuotaAlert.objects.filter(pk__in=[row.pk for row in rows]).values_list("pk", flat=True))
+        new = [row for row in rows if row.pk in stored]
+        for alert in _highest(new):
+            emit(_reached(alert))
+        transaction.on_commit(partial(_forget, client, stream, [entry_id for entry_id, _ in entries]))
+    return len(new)
+
+
+def _forget(client: redis.Redis, stream: str, entry_ids: list[bytes]) -> None:
+    client.xdel(stream, *entry_ids)
+
+
+def _alert(entry_id: bytes, fields: dict[bytes, bytes]) -> QuotaAlert:
+    text = {name.decode(): value.decode() for name, value in fields.items()}
+    milliseconds = int(entry_id.split(b"-")[0])
+    return QuotaAlert(
+        id=new_ulid(milliseconds),
+        tenant_id=text["tenant"],
+        scope=text["scope"],
+        dimension=text["dimension"],
+        period=text["period"],
+        threshold=int(text["threshold"]),
+        version=int(text["version"]),
+        limit=int(text["limit"]),
+        level=int(text["level"]),
+        reached_at=datetime.fromtimestamp(milliseconds / 1000, tz=UTC),
+    )
+
+
+def _highest(alerts: Iterable[QuotaAlert]) -> Iterable[QuotaAlert]:
+    """A jump over several thresholds is told once, with the highest."""
+    top: dict[tuple[str, str, str, str, int], QuotaAlert] = {}
+    for alert in alerts:
+        name = (alert.tenant_id, alert.scope, alert.dimension, alert.period, alert.version)
+        if name not in top or top[name].threshold < alert.threshold:
+            top[name] = alert
+    return top.values()
+
+
+def _reached(alert: QuotaAlert) -> ThresholdReached:
+    return ThresholdReached(
+        tenant_id=alert.tenant_id,
+        scope=alert.scope,
+        dimension=alert.dimension,
+        period=alert.period,
+        threshold=alert.threshold,
+        used=alert.level,
+        limit=alert.limit,
+    )
