@@ -19,7 +19,6 @@ from proxy.api import (
     change_provider,
     set_provider_key,
 )
-from proxy.catalogue import seal_context
 
 _PROVIDER = ("base_url", "options", "enabled")
 _MODEL = ("provider", "upstream_name", "kinds", "context", "max_output", "default_output", "enabled")
@@ -79,7 +78,7 @@ def _compare_keys(entry: ProviderEntry, have: ProviderEntry | None, current: Cur
 
 def _stored_key(provider_id: str, name: str) -> str:
     row = ProviderKey.objects.get(provider_id=provider_id, name=name)
-    return unseal(row.sealed, context=seal_context(provider_id))
+    return unseal(row.sealed, context=f"proxy.provider:{provider_id}")  # as the proxy seals it
 
 
 def _set_key(provider: str, name: str, secret: Secret, run: Run) -> None:
