@@ -41,7 +41,9 @@ def steps() -> list[Step]:
     return [
         Step("types", (_PYTHON, "-m", "mypy", "--no-error-summary", "."), "mend the types"),
         Step("openapi", (_PYTHON, "-m", "lumos_site.devtools.openapi"), "./lumos spectacular --file docs/openapi.yaml"),
-        Step("migrations", (*manage, "makemigrations", "--check", "--dry-run", "--skip-checks"), "./lumos makemigrations"),
+        Step(
+            "migrations", (*manage, "makemigrations", "--check", "--dry-run", "--skip-checks"), "./lumos makemigrations"
+        ),
         Step("imports", (_PYTHON, "-c", _LINT_IMPORTS), "import from the floors below only (pyproject.toml)"),
         Step("lint", (_PYTHON, "-m", "ruff", "check", "."), "ruff check --fix"),
         Step("format", (_PYTHON, "-m", "ruff", "format", "--check", "."), "ruff format"),

@@ -45,7 +45,7 @@ def _check_schema(plan: Plan, role: str) -> None:
             f"The {role} role needs DATABASE_URL; start a server and name it there (./lumos up brings its own)."
         )
     import_module("lumos_site.supervisor.preflight_database").check_database(plan.database_url)
-    launch = plan.launch(plan.around.manage(PREPARE, "--check"), role, "worker")
+    launch = plan.launch(plan.around.manage(PREPARE, "--check"), role, "control")
     checked = subprocess.run(launch.command, env=launch.environment, cwd=launch.directory, check=False)  # noqa: S603
     if checked.returncode != 0:
         raise StartRefused(
