@@ -10,7 +10,7 @@ from rest_framework import serializers
 from billing.data import ChargeModel, LineKind, Meter, UsageStatus
 from billing.models import UsageEvent
 from core.clock import utc_now
-from core.rest.fields import MoneyField, PublicIdField
+from core.rest.fields import MoneyField, PublicIdField, QuantityField
 from core.rest.queries import Query
 
 HOURS, DAYS = timedelta(days=31), timedelta(days=366)
@@ -50,7 +50,6 @@ class FiguresSerializer(serializers.Serializer[Any]):
     cached_tokens = serializers.IntegerField()
     output_tokens = serializers.IntegerField()
     charge = MoneyField()
-    cost = MoneyField(required=False, help_text="Operators only")
 
 
 class PointSerializer(serializers.Serializer[Any]):
@@ -107,7 +106,7 @@ class FullEventSerializer(EventSerializer):
 class SliceSerializer(serializers.Serializer[Any]):
     kind = serializers.CharField()
     tier = serializers.IntegerField(help_text="Counts from 1; 0: the included units")
-    units = MoneyField()
+    units = QuantityField()
     unit_amount = MoneyField()
     flat_amount = MoneyField()
     amount = MoneyField()
@@ -118,9 +117,9 @@ class BillLineSerializer(serializers.Serializer[Any]):
     meter = serializers.ChoiceField(choices=[meter.value for meter in Meter], allow_null=True)
     model = serializers.CharField(help_text="* stands for each model without its own price")
     price_version = serializers.CharField()
-    quantity = MoneyField()
-    included_units = MoneyField()
-    included_used = MoneyField()
+    quantity = QuantityField()
+    included_units = QuantityField()
+    included_used = QuantityField()
     slices = SliceSerializer(many=True)
     precise_amount = MoneyField()
     amount = MoneyField(help_text="Rounded once, half up, to the currency's minor unit")
@@ -144,15 +143,15 @@ class BillSerializer(serializers.Serializer[Any]):
 
 
 class TierSerializer(serializers.Serializer[Any]):
-    up_to = MoneyField(allow_null=True)
+    up_to = QuantityField(allow_null=True)
     unit_amount = MoneyField()
     flat_amount = MoneyField()
 
 
 class TermsSerializer(serializers.Serializer[Any]):
     charge_model = serializers.ChoiceField(choices=[kind.value for kind in ChargeModel])
-    included_units = MoneyField()
-    package_size = MoneyField()
+    included_units = QuantityField()
+    package_size = QuantityField()
     tiers = TierSerializer(many=True)
 
 

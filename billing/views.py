@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.api import caller_actor
-from billing.data import UsageFigures
+from billing.data import UsageFigures, UsagePoint
 from billing.figures import usage_by_day, usage_by_hour
 from billing.models import UsageEvent
 from billing.selectors import plan_offers, running_bill, subscription_facts
@@ -33,21 +33,14 @@ from core.rest.queries import NoQuery
 from core.rest.views import ApiView, TenantView, checked
 from tenants.api import Scope, tenant_by_id
 
-_FIGURES = ("requests", "failures", "input_tokens", "cached_tokens", "output_tokens", "charge")
+_SUMS = ("requests", "failures", "input_tokens", "cached_tokens", "output_tokens", "charge")
 
 
-def _figures(figures: UsageFigures, *, whole_truth: bool) -> dict[str, Any]:
-    """What a caller may know of sums: the operator's cost is for operators only."""
-    names = (*_FIGURES, "cost") if whole_truth else _FIGURES
-    return {name: getattr(figures, name) for name in names}
-
-
-def _sum(points: Any) -> UsageFigures:
+def _sum(points: Sequence[UsagePoint]) -> UsageFigures:
+    """The points' sums; Decimal stays Decimal."""
+    start = UsageFigures()
     return UsageFigures(
-        **{
-            name: sum((getattr(point.figures, name) for point in points), getattr(UsageFigures(), name))
-            for name in (*_FIGURES, "cost")
-        }
+        **{name: sum((getattr(p.figures, name) for p in points), getattr(start, name)) for name in _SUMS}
     )
 
 
@@ -61,16 +54,7 @@ class Usage(TenantView):
         since, until = query["since"], query["until"]
         read = usage_by_hour if query["by"] == "hour" else usage_by_day
         points = read(tenant_by_id(self.tenant_id).id, since, until, query["model"])
-        full = self.caller.is_operator
-        series = {
-            "by": query["by"],
-            "since": since,
-            "until": until,
-            "total": _figures(_sum(points), whole_truth=full),
-            "data": [
-                {"starts_at": point.starts_at, "figures": _figures(point.figures, whole_truth=full)} for point in points
-            ],
-        }
+        series = {"by": query["by"], "since": since, "until": until, "total": _sum(points), "data": points}
         return Response(SeriesSerializer(series).data)
 
 
@@ -88,10 +72,10 @@ class UsageEvents(TenantView):
         operation_id="list_usage_events",
         parameters=[EventQuery],
         responses=FullEventSerializer(many=True),
-        description="List usage events, newest first. Tenants' keys see everything but `cost`.",
         tags=["Usage"],
     )
     def get(self, request: Request, tenant_id: str) -> Response:
+        """List usage events, newest first. Tenants' keys see everything but `cost`."""
         query = EventQuery.of(request)
         rows = UsageEvent.objects.filter(tenant_id=tenant_by_id(self.tenant_id).id)
         rows = rows.filter(**{name: query[name] for name in ("model", "status", "key_id") if name in query})

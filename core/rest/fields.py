@@ -29,12 +29,21 @@ class PublicIdField(serializers.CharField):
         return identifier
 
 
-@extend_schema_field({"type": "string", "format": "decimal", "examples": ["0.0123"]})
-class MoneyField(serializers.Field[Decimal, str, str, Decimal]):
-    """A decimal amount as text, without exponent, as exact as it is stored."""
+@extend_schema_field({"type": "string", "format": "decimal", "examples": ["12"]})
+class QuantityField(serializers.Field[Decimal, str, str, Decimal]):
+    """A decimal number as text, without exponent and without empty decimals, else as exact as it is stored."""
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(read_only=True, **kwargs)  # type: ignore[arg-type]
 
     def to_representation(self, value: Decimal) -> str:
-        return format(value, "f")
+        return format(value.normalize(), "f")
+
+
+@extend_schema_field({"type": "string", "format": "decimal", "examples": ["0.0123"]})
+class MoneyField(QuantityField):
+    """The same for an amount of money, with two decimals at least."""
+
+    def to_representation(self, value: Decimal) -> str:
+        whole, _point, part = super().to_representation(value).partition(".")
+        return f"{whole}.{part.ljust(2, '0')}"
