@@ -1,6 +1,6 @@
 """How many usage events a second the ingest takes from the stream into PostgreSQL, with everything on.
 
-    python -m benchmarks.ingest [--events 50000] [--tenants 20] [--batch 1000]
+    python -m benchmarks.ingest [--events 50000] [--tenants 20] [--batch 2000]
 
 Needs DATABASE_URL and REDIS_URL of servers that may be written to: it makes tenants of its own and leaves them there.
 """
@@ -69,7 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=50_000)
     parser.add_argument("--tenants", type=int, default=20)
-    parser.add_argument("--batch", type=int, default=1_000)
+    parser.add_argument("--batch", type=int, default=2_000)
     options = parser.parse_args()
     with platform_scope():
         measured = measure(options.events, options.tenants, options.batch)

@@ -10,7 +10,7 @@ SCHEDULE = (
     ("billing: prove the roll-ups", "billing.prove_rollups", 86_400.0),
 )
 
-INGEST_BATCH = 1_000  # entries in one transaction: large enough to be fast, small enough to be lost gladly
+INGEST_BATCH = 2_000  # entries in one transaction at most: large enough to be fast, small enough to be redone
 INGEST_SECONDS = 10.0  # a run ends after this; the next one goes on
 OLDEST_USAGE = timedelta(days=400)  # what claims to be older or newer than this is set aside for a person
 NEWEST_USAGE = timedelta(days=1)

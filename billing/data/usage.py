@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import cast
 
 ZERO = Decimal(0)
 
@@ -108,39 +106,42 @@ class UsageFact:
             values = [decoded[name] for name in _FACT_FIELDS]
         except KeyError as error:
             raise MalformedUsage(str(error.args[0]), "is missing") from error
-        _check_fact(decoded)
-        return cls(*values)
+        return cls(*values).checked()
+
+    def checked(self) -> UsageFact:
+        """The same fact, once every field was looked at; raises MalformedUsage."""
+        _check_texts(self)
+        _check_counts(self)
+        _check_rest(self)
+        return self
 
 
 _FACT_FIELDS: tuple[str, ...] = tuple(UsageFact.__slots__)
 
 
-def _check_fact(fact: Mapping[str, object]) -> None:
-    _check_texts(fact)
-    _check_counts(fact)
+def _check_rest(fact: UsageFact) -> None:
     for name in _FLAGS:
-        if not isinstance(fact[name], bool):
+        if type(getattr(fact, name)) is not bool:
             raise MalformedUsage(name, "is neither true nor false")
-    status = fact["status"]
-    if not isinstance(status, str) or status not in _STATUSES:
+    if type(fact.status) is not str or fact.status not in _STATUSES:
         raise MalformedUsage("status", "is not a known status")
-    if cast(int, fact["cached_tokens"]) > cast(int, fact["input_tokens"]):
+    if fact.cached_tokens > fact.input_tokens:
         raise MalformedUsage("cached_tokens", "is more than input_tokens")
 
 
-def _check_texts(fact: Mapping[str, object]) -> None:
+def _check_texts(fact: UsageFact) -> None:
     """Printable text only: control characters and lone surrogates cannot be stored."""
     for name, most in _TEXTS.items():
-        value = fact[name]
+        value = getattr(fact, name)
         if type(value) is not str or len(value) > most or not value.isprintable():
             raise MalformedUsage(name, f"is not printable text of at most {most} characters")
         if not value and name in _REQUIRED_TEXTS:
             raise MalformedUsage(name, "is empty")
 
 
-def _check_counts(fact: Mapping[str, object]) -> None:
+def _check_counts(fact: UsageFact) -> None:
     for name, most in _NUMBERS.items():
-        value = fact[name]
+        value = getattr(fact, name)
         if value is None and name in _OPTIONAL:
             continue
         if type(value) is not int or not 0 <= value <= most:

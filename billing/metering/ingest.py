@@ -28,9 +28,9 @@ from billing.metering.costs import cost_book
 from billing.metering.lock import lock_usage
 from billing.metering.partitions import ensure_partitions, month_of
 from billing.metering.stream import DeadLetter, Entry
-from billing.metering.writing import write_events, write_positions
+from billing.metering.writing import known_ids, write_events, write_positions
 from billing.metrics import BACKLOG, EVENTS
-from billing.models import PeriodPosition, UsageEvent
+from billing.models import PeriodPosition
 from core.faults import fault_point
 from core.redis import control
 from quotas.api import is_recovering
@@ -150,12 +150,8 @@ def _unknown(told: Sequence[UsageFact]) -> list[UsageFact]:
     if not facts:
         return []
     times = [fact.occurred_at_ms for fact in told]
-    known = UsageEvent.objects.filter(
-        id__in=list(facts),
-        occurred_at__gte=from_ms(min(times)) - _NEAR,
-        occurred_at__lte=from_ms(max(times)) + _NEAR,
-    ).values_list("id", flat=True)
-    for identifier in known:
+    near = (from_ms(min(times)) - _NEAR, from_ms(max(times)) + _NEAR)
+    for identifier in known_ids(list(facts), *near):
         del facts[identifier]
     return list(reversed(facts.values()))
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-import orjson
+import msgspec
 import redis as redis_library
 import structlog
 
@@ -15,6 +15,7 @@ from billing.data import MalformedUsage, UsageFact
 from core.redis import control, key
 
 log = structlog.get_logger(__name__)
+_DECODER = msgspec.json.Decoder(UsageFact)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,17 @@ def decode(entries: Sequence[Entry]) -> tuple[list[tuple[Entry, UsageFact]], lis
     dead: list[DeadLetter] = []
     for entry in entries:
         try:
-            facts.append((entry, UsageFact.from_mapping(orjson.loads(entry.raw))))
+            facts.append((entry, _read(entry.raw)))
         except MalformedUsage as error:
             dead.append(DeadLetter(entry, str(error)))
-        except orjson.JSONDecodeError:
-            dead.append(DeadLetter(entry, "e: is not JSON"))
     return facts, dead
+
+
+def _read(raw: bytes) -> UsageFact:
+    try:
+        return _DECODER.decode(raw).checked()
+    except msgspec.MsgspecError:
+        return UsageFact.from_json(raw)  # slower, and says which field it is
 
 
 def bury(letters: Sequence[DeadLetter]) -> None:

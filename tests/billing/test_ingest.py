@@ -19,6 +19,7 @@ from audit.models import OutboxEvent
 from billing.api import (
     IngestInterrupted,
     IngestReport,
+    MalformedUsage,
     Meter,
     PeriodPosition,
     PlanPrice,
@@ -284,7 +285,7 @@ def test_an_entry_that_the_database_refuses_is_found_and_set_aside(
     stream: redis_library.Redis, paying: Player, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     facts = facts_of(paying.tenant.id, *[(10, 0, 5)] * 5)
-    monkeypatch.setattr("billing.data.usage._check_fact", lambda fact: None)
+    monkeypatch.setattr("billing.data.usage._check_texts", lambda fact: None)
     facts[3] = replace(facts[3], model="m" * 300)
     send(*facts)
     report = take()
@@ -357,3 +358,21 @@ def test_a_correction_left_by_a_crash_is_applied_once(stream: redis_library.Redi
     take()
     assert money_used(stream, paying.tenant.id) == 70
     assert str(left) == f"{paying.tenant.id} -30"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [(b":100,", b":1.5,"), (b":100,", b":100.0,"), (b"demo-chat", b"\\ud800"), (b"true", b"1"), (b'"ok"', b"7")],
+)
+def test_the_fast_reader_is_as_strict_as_the_other(change: tuple[bytes, bytes]) -> None:
+    raw = facts_of("acme", (100, 0, 1))[0].to_json().replace(*change, 1)
+    _, dead = stream_module.decode([stream_module.Entry(b"1-1", raw)])
+    assert len(dead) == 1
+    with pytest.raises(MalformedUsage):
+        UsageFact.from_json(raw)
+
+
+def test_a_stream_of_nothing_but_unreadable_entries_is_emptied(stream: redis_library.Redis) -> None:
+    stream.xadd(key("usage"), {"e": b"{"})
+    assert take() == IngestReport(dead=1, batches=1)
+    assert len(dead_letters(stream)) == 1

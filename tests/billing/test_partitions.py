@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from django.db import DatabaseError, connection, transaction
 
 from billing.api import UsageEvent, ensure_partitions_ahead, ingest_pending
 from billing.metering.partitions import ensure_partitions, month_after, month_of, partition_name
-from tests.billing.facts import MOMENT, facts_of, send
+from tests.billing.facts import MOMENT, facts_of, milliseconds, send
 from tests.cast import Player
 
 
@@ -39,10 +40,12 @@ def test_there_is_no_default_partition(db: None) -> None:
 
 
 def test_usage_of_a_month_without_a_partition_makes_it(stream: redis_library.Redis, paying: Player) -> None:
-    partition = partition_name(month_of(MOMENT))
+    moment = datetime(2035, 7, 31, 23, 59, tzinfo=UTC)
+    partition = partition_name(month_of(moment))
     assert partition not in bounds()
-    send(*facts_of(paying.tenant.id, (1, 0, 1)))
-    ingest_pending(now=MOMENT)
+    (fact,) = facts_of(paying.tenant.id, (1, 0, 1))
+    send(replace(fact, occurred_at_ms=milliseconds(moment)))
+    ingest_pending(now=moment)
     assert partition in bounds()
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM {partition}")
