@@ -16,8 +16,6 @@ LumosError
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from core.errors import Conflict, InvalidInput, TooManyRequests, Unavailable
 from quotas.data import Denial, Dimension, Kind, LimitScope
 
@@ -35,7 +33,7 @@ class AmountNotUsable(InvalidInput):
 class QuotaExceeded(TooManyRequests):
     """One limit said no; which, what is left of it and when it resets (None: waiting does not help)."""
 
-    code: ClassVar[str] = "rate_limit_exceeded"
+    code = "rate_limit_exceeded"
     dimension: Dimension
     scope: LimitScope
     limit: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
-from typing import TypeVar, cast
+from typing import cast
 
 import redis
 from django.db import transaction
@@ -19,8 +19,6 @@ from quotas.engine.plan import check_limit_value
 from quotas.models import PlanLimit, QuotaAlert, StoredLimit, TenantLimit, TypeLimit
 from quotas.policies import BUILT_IN
 from tenants.api import TenantType, tenant_by_id
-
-L = TypeVar("L", bound=StoredLimit)
 
 
 def set_limit(
@@ -41,7 +39,7 @@ def set_limit(
         before = _described(row) if row.is_active else None
         row.is_active = True
         _change(row, value, hard, now)
-        _tell("quotas.set_limit", tenant_id, prefixed("ten", tenant_id), dimension, before, row, acting)
+        _tell("quotas.set_limit", _public(tenant_id), dimension, acting, before=before, after=row, tenant_id=tenant_id)
     return True
 
 
@@ -58,7 +56,9 @@ def clear_limit(*, tenant_id: str, dimension: Dimension, acting: Actor, now: dat
         before = _described(row)
         row.is_active = False
         _change(row, row.value, row.hard, now)
-        _tell("quotas.clear_limit", tenant_id, prefixed("ten", tenant_id), dimension, before, None, acting)
+        _tell(
+            "quotas.clear_limit", _public(tenant_id), dimension, acting, before=before, after=None, tenant_id=tenant_id
+        )
     return True
 
 
@@ -75,7 +75,12 @@ def set_type_limit(
     check_limit_value(value)
     with transaction.atomic():
         row, is_new = TypeLimit.objects.select_for_update().get_or_create(tenant_type=tenant_type, dimension=dimension)
-        return _set_shared(row, is_new, "quotas.set_type_limit", tenant_type.value, value, hard, acting, now)
+        if not is_new and (row.value, row.hard) == (value, hard):
+            return False
+        before = None if is_new else _described(row)
+        _change(row, value, hard, now)
+        _tell("quotas.set_type_limit", tenant_type.value, dimension, acting, before=before, after=row)
+    return True
 
 
 def set_plan_limit(
@@ -85,24 +90,11 @@ def set_plan_limit(
     check_limit_value(value)
     with transaction.atomic():
         row, is_new = PlanLimit.objects.select_for_update().get_or_create(plan=plan, dimension=dimension)
-        return _set_shared(row, is_new, "quotas.set_plan_limit", plan, value, hard, acting, now)
-
-
-def _set_shared(
-    row: TypeLimit | PlanLimit,
-    is_new: bool,
-    action: str,
-    target: str,
-    value: int | None,
-    hard: bool,
-    acting: Actor,
-    now: datetime,
-) -> bool:
-    if not is_new and (row.value, row.hard) == (value, hard):
-        return False
-    before = None if is_new else _described(row)
-    _change(row, value, hard, now)
-    _tell(action, "", target, Dimension(row.dimension), before, row, acting)
+        if not is_new and (row.value, row.hard) == (value, hard):
+            return False
+        before = None if is_new else _described(row)
+        _change(row, value, hard, now)
+        _tell("quotas.set_plan_limit", plan, dimension, acting, before=before, after=row)
     return True
 
 
@@ -139,14 +131,19 @@ def _described(row: StoredLimit) -> dict[str, object]:
     return {"value": row.value, "hard": row.hard}
 
 
+def _public(tenant_id: str) -> str:
+    return prefixed("ten", tenant_id)
+
+
 def _tell(
     action: str,
-    tenant_id: str,
     target: str,
     dimension: Dimension,
+    acting: Actor,
+    *,
     before: dict[str, object] | None,
     after: StoredLimit | None,
-    acting: Actor,
+    tenant_id: str = "",
 ) -> None:
     detail = {"dimension": dimension.value, "before": before, "after": _described(after) if after else None}
     record(action, actor=acting, tenant_id=tenant_id or None, target=target, detail=detail)

@@ -91,7 +91,7 @@ def recover(client: redis.Redis, *, keys: EngineKeys | None = None) -> int | Non
 
 
 def _running_period(client: redis.Redis, find_period: Callable[[int], Period] = calendar_month) -> Period:
-    return find_period(cast("tuple[int, int]", client.time())[0])
+    return find_period(client.time()[0])
 
 
 @dataclass(frozen=True, slots=True)
