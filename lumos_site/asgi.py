@@ -16,12 +16,15 @@ from django.core.asgi import get_asgi_application
 
 django.setup()
 
-from lumos_site.health import answer_health  # noqa: E402 - what follows needs the apps
-from lumos_site.wire import App, Receive, Scope, Send, not_found  # noqa: E402
+from lumos_site.exposition import answer_metrics  # noqa: E402 - what follows needs the apps
+from lumos_site.health import answer_health  # noqa: E402
+from lumos_site.wire import App, Receive, Scope, Send, not_found, refuse_socket  # noqa: E402
 from proxy import asgi as gateway  # noqa: E402
+from proxy.consumers import ChatConsumer  # noqa: E402
 
 ROLE = os.environ.get("LUMOS_ROLE", "web")
 SERVES_GATEWAY = ROLE in ("web", "gateway")
+chat: App = ChatConsumer.as_asgi()
 behind: App = not_found if ROLE == "gateway" else cast("App", get_asgi_application())
 
 
@@ -29,6 +32,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     kind: str = scope["type"]
     if kind == "http":
         await _dispatch(scope, receive, send)
+    elif kind == "websocket":
+        await _open_socket(scope, receive, send)
     elif kind == "lifespan":
         await _live(receive, send)
 
@@ -39,8 +44,17 @@ async def _dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         await gateway.application(scope, receive, send)
     elif path in ("/livez", "/readyz"):
         await answer_health(path, ROLE, send)
+    elif path == "/metrics":
+        await answer_metrics(scope, send)
     else:
         await behind(scope, receive, send)
+
+
+async def _open_socket(scope: Scope, receive: Receive, send: Send) -> None:
+    if SERVES_GATEWAY and scope["path"] == "/ws/chat/":
+        await chat(scope, receive, send)
+    else:
+        await refuse_socket(receive, send)
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -22,3 +22,9 @@ async def send_json(send: Send, status: int, content: Mapping[str, object]) -> N
 async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
     """What is behind the gateway in a process that is a gateway only."""
     await send_json(send, 404, {"status": "not found", "detail": "This process serves /v1 only."})
+
+
+async def refuse_socket(receive: Receive, send: Send) -> None:
+    """Answer a handshake on a path that has no websocket; servers make a 403 of it."""
+    await receive()
+    await send({"type": "websocket.close", "code": 1008})
