@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 
 from tests.e2e.browsing import chromium, watched_page
 from tests.e2e.installation import Installation
@@ -131,7 +131,12 @@ def test_a_kept_conversation_is_deleted_after_a_question(page: Page) -> None:
     kept = page.get_by_role("link", name="Forget this one")
     expect(kept).to_be_visible()
     asked: list[str] = []
-    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept()))
+
+    def agree(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.accept()
+
+    page.once("dialog", agree)
     page.get_by_role("button", name="Delete “Forget this one”").click()
     expect(page.get_by_text("Ask something below.")).to_be_visible()
     expect(kept).to_have_count(0)
@@ -188,11 +193,37 @@ def test_every_page_fits_and_has_one_heading(
     ) as page:
         for address in PAGES:
             page.goto(address)
-            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, address
-            expect(page.get_by_role("heading", level=1)).to_have_count(1)
+            assert_fits(page, address)
             page.screenshot(path=tmp_path / f"{address.strip('/').replace('/', '-') or 'home'}.png", full_page=True)
         dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(17, 22, 28)"
         assert dark == (scheme == "dark")
+
+
+def assert_fits(page: Page, name: str) -> None:
+    """Nothing is wider than the screen, and there is one heading that is not squeezed into a column."""
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, name
+    expect(page.get_by_role("heading", level=1)).to_have_count(1)
+    heading = page.get_by_role("heading", level=1).bounding_box()
+    assert heading is not None
+    assert heading["height"] < 90, name
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_what_is_seen_once_fits_too(browser: Browser, running_lumos: Installation, signed_in: str, width: int) -> None:
+    viewport = {"width": width, "height": 844}
+    address = running_lumos.portal_url("acme")
+    with watched_page(browser, base_url=address, viewport=viewport) as page:
+        page.goto("/sign-in/")
+        assert_fits(page, "sign in")
+    with watched_page(browser, base_url=address, viewport=viewport, storage_state=signed_in) as page:
+        page.goto("/keys/new/")
+        page.get_by_label("Name").fill("narrow")
+        page.get_by_role("button", name="Create the key").click()
+        expect(page.locator("#new-key")).to_be_visible()
+        assert_fits(page, "new key")
+        page.goto("/keys/")
+        page.get_by_role("row", name=re.compile("narrow")).get_by_role("link", name="Revoke").first.click()
+        assert_fits(page, "revoke")
 
 
 def test_a_chosen_theme_goes_before_the_systems(page: Page) -> None:
