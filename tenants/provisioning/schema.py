@@ -44,7 +44,11 @@ def create_schema(schema: str) -> None:
         cursor.execute(f'CREATE SCHEMA "{schema}"')
         for table in tables:
             cursor.execute(f'CREATE TABLE "{schema}"."{table}" (LIKE "{TEMPLATE}"."{table}" INCLUDING ALL)')
-        cursor.execute(f'INSERT INTO "{schema}".django_migrations SELECT * FROM "{TEMPLATE}".django_migrations')
+        # Without their ids: the copy's own sequence counts them, so that a later migration can be recorded after them.
+        cursor.execute(
+            f'INSERT INTO "{schema}".django_migrations (app, name, applied)'
+            f' SELECT app, name, applied FROM "{TEMPLATE}".django_migrations ORDER BY id'
+        )
     with schema_scope(schema, include_public=False), connection.cursor() as cursor:
         for table, name, definition in foreign_keys:
             cursor.execute(f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}')

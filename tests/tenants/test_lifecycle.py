@@ -7,11 +7,12 @@ from unittest import mock
 
 import pytest
 from django.db import connection, connections
+from django.db.migrations.recorder import MigrationRecorder
 
 from audit.models import AuditEntry, OutboxEvent
 from core.clock import utc_now
 from core.errors import InvalidInput
-from core.tenancy import platform_scope, tenant_scope
+from core.tenancy import platform_scope, schema_scope, tenant_scope
 from tenants import api
 from tenants.models import Domain, Membership, Tenant
 from tenants.provisioning.schema import TEMPLATE, drop_schema, schema_exists
@@ -47,6 +48,14 @@ def test_its_tables_are_those_of_the_template(acme: cast.Player) -> None:
                 cursor.execute(question, [schema])
                 counts.append(cursor.fetchone())
             assert counts[0] == counts[1] != (0,)
+
+
+def test_a_migration_that_comes_later_can_be_recorded_in_a_copied_schema(acme: cast.Player) -> None:
+    with schema_scope(acme.tenant.schema_name, include_public=False):
+        recorder = MigrationRecorder(connection)
+        recorder.record_applied("workspace", "9999_later")
+        assert ("workspace", "9999_later") in recorder.applied_migrations()
+        assert ("workspace", "0001_initial") in recorder.applied_migrations()
 
 
 def test_the_workspace_keeps_to_its_budget_of_twelve_tables() -> None:
