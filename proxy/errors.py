@@ -77,6 +77,12 @@ class BodyTooLarge(RequestRefused):
     title = "The request body is too large"
 
 
+class TooManyStreams(RequestRefused):
+    code = "too_many_streams"
+    status = 429
+    title = "This connection carries too many requests at once"
+
+
 class BodyTooSlow(RequestRefused):
     code = "request_timeout"
     status = 408
@@ -131,6 +137,13 @@ class ScopeMissing(GatewayError):
     kind = "permission_error"
     status = 403
     title = "This API key may not use this endpoint"
+
+
+class OriginRefused(GatewayError):
+    code = "origin_refused"
+    kind = "permission_error"
+    status = 403
+    title = "Pages of another site may not connect"
 
 
 class ModelNotAllowed(GatewayError):

@@ -6,21 +6,33 @@ One pass over all of them is cheaper than timers of their own, which each chunk 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Protocol
 
 from proxy.errors import AccessWithdrawn, BodyTooSlow, ClientGone, GatewayError, NotReady, ProviderTimeout
 
 if TYPE_CHECKING:
     from proxy.conf import GatewaySettings
     from proxy.exchange import Exchange
+    from proxy.records import KeyRecord
 
 TICK_SECONDS = 0.2
 WATCH_CLIENT_AFTER = 0.15
 
 
+_POLICY_VIOLATION, _SERVICE_RESTART = 1008, 1012  # RFC 6455 and its registry of close codes
+
+
+class Socket(Protocol):
+    """An open websocket: it stays when nothing is asked over it, and must end with its key."""
+
+    key: KeyRecord | None
+
+    def end(self, code: int) -> None: ...
+
+
 class Watch:
-    """The open exchanges of this process."""
+    """The open exchanges and sockets of this process."""
 
     def __init__(self, settings: GatewaySettings, on_tick: Callable[[float], None]) -> None:
         self._body = settings.body_seconds
@@ -32,6 +44,7 @@ class Watch:
         self._empty = asyncio.Event()
         self._empty.set()
         self.open: dict[Exchange, float] = {}
+        self.sockets: set[Socket] = set()
 
     def start(self) -> None:
         loop = asyncio.get_running_loop()
@@ -52,21 +65,34 @@ class Watch:
 
     def withdraw_key(self, digest: str) -> None:
         """Cuts everything that this key has open."""
-        for exchange in [x for x in self.open if x.key is not None and x.key.digest == digest]:
-            exchange.cut(AccessWithdrawn())
+        self._withdraw(lambda key: key.digest == digest)
 
     def withdraw_tenant(self, tenant_id: str) -> None:
-        for exchange in [x for x in self.open if x.key is not None and x.key.tenant_id == tenant_id]:
-            exchange.cut(AccessWithdrawn())
+        """Cuts everything that this tenant has open."""
+        self._withdraw(lambda key: key.tenant_id == tenant_id)
 
     def key_digests(self) -> set[str]:
-        return {x.key.digest for x in self.open if x.key is not None and x.key.digest}
+        return {key.digest for key in self._keys() if key.digest}
 
     def tenant_ids(self) -> set[str]:
-        return {x.key.tenant_id for x in self.open if x.key is not None}
+        return {key.tenant_id for key in self._keys()}
+
+    def _keys(self) -> Iterator[KeyRecord]:
+        holders: list[Exchange | Socket] = [*self.open, *self.sockets]
+        yield from (holder.key for holder in holders if holder.key is not None)
+
+    def _withdraw(self, concerns: Callable[[KeyRecord], bool]) -> None:
+        for exchange in list(self.open):
+            if exchange.key is not None and concerns(exchange.key):
+                exchange.cut(AccessWithdrawn())
+        for connection in list(self.sockets):
+            if connection.key is not None and concerns(connection.key):
+                connection.end(_POLICY_VIOLATION)
 
     async def drained(self, seconds: float) -> int:
         """Waits until nothing is open, then cuts what is left; returns how many were cut."""
+        for connection in list(self.sockets):
+            connection.end(_SERVICE_RESTART)
         try:
             await asyncio.wait_for(self._empty.wait(), seconds)
         except TimeoutError:

@@ -10,14 +10,9 @@ import openai
 import pytest
 
 from tests.proxy.serving import Served, serving, serving_in_thread
-from tests.proxy.world import World, make_world
+from tests.proxy.world import World
 
 HELLO: list[Any] = [{"role": "user", "content": "Say hello to acme"}]
-
-
-@pytest.fixture
-def world(redis: Any) -> World:
-    return make_world()
 
 
 @pytest.fixture
@@ -59,8 +54,7 @@ def test_usage_comes_with_a_stream_that_asks_for_it(served: Served, world: World
     assert last.choices == []
 
 
-async def test_the_asynchronous_client_works_streamed_and_not(redis: Any) -> None:
-    world = make_world()
+async def test_the_asynchronous_client_works_streamed_and_not(world: World) -> None:
     async with (
         serving() as served,
         openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key=world.token, max_retries=0) as client,
