@@ -31,6 +31,7 @@ class GatewaySettings:
     first_byte_ms: int = 120_000
     idle_ms: int = 60_000
     total_ms: int = 600_000
+    lease_slack_ms: int = 60_000  # how long a reservation outlives the longest request, before it is swept
     settle_backlog: int = 50_000
     drain_seconds: int = 25
     socket_message_limit: int = 4 * 1024 * 1024

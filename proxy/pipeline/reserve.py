@@ -21,13 +21,11 @@ if TYPE_CHECKING:
     from proxy.exchange import Exchange
     from proxy.gateway import Gateway
 
-_LEASE_SLACK_MS = 60_000
-
 
 async def hold(exchange: Exchange, gateway: Gateway) -> None:
     """Sets estimates and admission. Raises LayerLimited, QuotaSpent, PriceUnknown, NotReady."""
     _estimate(exchange)
-    request = _request(exchange, gateway.settings.total_ms + _LEASE_SLACK_MS)
+    request = _request(exchange, gateway.settings.total_ms + gateway.settings.lease_slack_ms)
     try:
         admission = await gateway.engine.reserve(request)
     except Unavailable as error:
