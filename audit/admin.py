@@ -75,8 +75,9 @@ class IsItStuck(Question):
     parameter_name = "stuck"
     _late: ClassVar[timedelta] = timedelta(minutes=1)
 
-    def current_answers(self) -> tuple[Choice, ...]:
-        late = Q(delivered_at=None, created_at__lt=utc_now() - self._late)
+    @classmethod
+    def current_answers(cls) -> tuple[Choice, ...]:
+        late = Q(delivered_at=None, created_at__lt=utc_now() - cls._late)
         return (
             Choice("late", _("Yes: waiting for more than a minute"), late),
             Choice("failed", _("It failed at least once"), Q(attempts__gt=0)),

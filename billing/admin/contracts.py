@@ -45,9 +45,6 @@ class SubscribeForm(forms.ModelForm):  # type: ignore[type-arg]
         model = Subscription
         fields = ("tenant",)
 
-    def validate_constraints(self) -> None:
-        """The service ends the open subscription first."""
-
 
 @admin.register(Subscription)
 class SubscriptionAdmin(LumosModelAdmin):

@@ -95,9 +95,10 @@ class Question(DropdownFilter):  # type: ignore[misc]
 
     answers: ClassVar[Sequence[Choice]] = ()
 
-    def current_answers(self) -> Sequence[Choice]:
+    @classmethod
+    def current_answers(cls) -> Sequence[Choice]:
         """Override where an answer depends on the present time."""
-        return self.answers
+        return cls.answers
 
     def lookups(self, request: HttpRequest, model_admin: DjangoModelAdmin[Any]) -> list[tuple[str, Any]]:
         return [(answer.name, answer.text) for answer in self.current_answers()]

@@ -149,11 +149,9 @@ class ProviderKeyForm(forms.ModelForm):  # type: ignore[type-arg]
         model = ProviderKey
         fields = ("provider", "name")
 
-    def validate_unique(self) -> None:
-        """A key of the same name is replaced."""
-
-    def validate_constraints(self) -> None:
-        """As above."""
+    def _get_validation_exclusions(self) -> set[str]:
+        """A key of the same name is replaced: no complaint that there is one."""
+        return {*super()._get_validation_exclusions(), "name"}
 
 
 @admin.register(ProviderKey)

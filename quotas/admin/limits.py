@@ -70,11 +70,9 @@ class LimitForm(forms.ModelForm):  # type: ignore[type-arg]
         given["value"] = int(stored)
         return given
 
-    def validate_unique(self) -> None:
-        """A cleared limit's row is still there; the service wakes it."""
-
-    def validate_constraints(self) -> None:
-        """As above; the range is checked by the service."""
+    def _get_validation_exclusions(self) -> set[str]:
+        """A cleared limit's row is still there, and the service wakes it: no complaint that there is one."""
+        return {*super()._get_validation_exclusions(), "dimension"}
 
 
 class _LimitAdmin(LumosModelAdmin):

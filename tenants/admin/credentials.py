@@ -44,7 +44,8 @@ class IsItUsable(Question):
     title = _("does it open anything?")
     parameter_name = "usable"
 
-    def current_answers(self) -> Sequence[Choice]:
+    @classmethod
+    def current_answers(cls) -> Sequence[Choice]:
         now = utc_now()
         fresh = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=now))
         return (

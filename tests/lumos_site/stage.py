@@ -1,0 +1,119 @@
+"""A small installation in full swing: at least one row of everything that operators can look at."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+from django.contrib.auth.models import Group
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
+
+from billing.api import UsageFact, ingest_pending, seed_catalogue, set_model_cost, subscribe_tenant
+from core.clock import utc_now
+from core.ids import new_ulid
+from core.redis import control, key
+from proxy.api import add_model, add_provider, set_provider_key
+from quotas.api import Dimension, recover, seed_type_limits, set_limit, set_plan_limit
+from quotas.models import QuotaAlert
+from scaling.api import ensure_policy
+from scaling.models import ScalingDecision
+from tests.cast import TESTER, Operator, Player, found_acme, found_globex, found_initech
+
+
+def set_stage(olivia: Operator) -> dict[str, Player]:
+    """acme, globex and initech, with plans, limits, usage of the last minutes, providers, policies and a schedule."""
+    now = utc_now()
+    seed_catalogue(acting=TESTER, now=now - timedelta(days=2))
+    seed_type_limits(acting=TESTER, now=now)
+    players = {"acme": found_acme(), "globex": found_globex(), "initech": found_initech()}
+    recover(control())
+    for name, plan in (("acme", "pro"), ("globex", "free")):
+        tenant_id = players[name].tenant.id
+        subscribe_tenant(tenant_id=tenant_id, plan_code=plan, acting=TESTER, now=now - timedelta(days=2))
+        ensure_policy(tenant_id=tenant_id, now=now)
+        _usage(players[name])
+    _limits(players["acme"])
+    _providers()
+    _decision(players["acme"])
+    ingest_pending(now=now)
+    group = Group.objects.create(name="support")
+    olivia.user.groups.add(group)
+    every = IntervalSchedule.objects.create(every=10, period="seconds")
+    CrontabSchedule.objects.create()
+    PeriodicTask.objects.create(name="billing: ingest", task="billing.ingest", interval=every)
+    return players
+
+
+def _usage(player: Player) -> None:
+    now = utc_now()
+    for number, status in enumerate(("ok", "ok", "upstream_error")):
+        milliseconds = int((now - timedelta(seconds=10 + number)).timestamp() * 1000)
+        fact = UsageFact(
+            id=f"req_{new_ulid(milliseconds)}",
+            tenant_id=player.tenant.id,
+            key_id=player.key.id,
+            model="demo-chat",
+            provider="demo",
+            endpoint="chat.completions",
+            input_tokens=100,
+            cached_tokens=0,
+            output_tokens=50,
+            status=status,
+            occurred_at_ms=milliseconds,
+            latency_ms=800,
+            first_token_ms=120,
+            price_version="pro@1",
+            estimated=False,
+            provisional_micro=0,
+            live=True,
+        )
+        control().xadd(key("usage"), {"e": fact.to_json()})
+
+
+def _limits(acme: Player) -> None:
+    now = utc_now()
+    set_plan_limit(plan="pro", dimension=Dimension.REQUESTS_PER_MINUTE, value=600, acting=TESTER, now=now)
+    set_limit(tenant_id=acme.tenant.id, dimension=Dimension.MONEY_PER_MONTH, value=2_500_000, acting=TESTER, now=now)
+    QuotaAlert.objects.create(
+        tenant_id=acme.tenant.id,
+        scope="tenant",
+        dimension=Dimension.MONEY_PER_MONTH,
+        period="2026-11",
+        threshold=90,
+        version=1,
+        limit=2_500_000,
+        level=2_300_000,
+        reached_at=now,
+    )
+
+
+def _providers() -> None:
+    now = utc_now()
+    add_provider(name="demo", kind="demo", acting=TESTER, now=now)
+    add_model(name="demo-chat", provider="demo", acting=TESTER, now=now)
+    add_provider(name="cloud", kind="openai", base_url="https://models.example/v1", acting=TESTER, now=now)
+    set_provider_key(provider="cloud", plaintext="upstream-credential-abcd", acting=TESTER, now=now)
+    set_model_cost(
+        provider="demo",
+        model="demo-chat",
+        input_token=Decimal("0.000001"),
+        output_token=Decimal("0.000002"),
+        acting=TESTER,
+        now=now - timedelta(days=1),
+    )
+
+
+def _decision(acme: Player) -> None:
+    now = utc_now()
+    ScalingDecision.objects.create(
+        tenant_id=acme.tenant.id,
+        policy_version=1,
+        current=0,
+        wanted=1,
+        final=1,
+        reason="scaled_up",
+        sentence="Scaled acme from 0 to 1 replica.",
+        changed=True,
+        first_at=now,
+        last_at=now,
+    )

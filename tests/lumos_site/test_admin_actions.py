@@ -1,0 +1,289 @@
+"""What operators do in the admin: services carry it out, a page asks first, the audit log knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import redis as redis_library
+from django.test import Client
+from django.urls import reverse
+
+from audit.models import AuditEntry
+from billing.models import ModelCost, PlanVersion, Subscription
+from core.clock import utc_now
+from proxy.models import Model, Provider, ProviderKey
+from quotas.api import Dimension, effective_limits
+from scaling.api import Mode, policy_of
+from tenants.api import ApiKey, Membership, Tenant, key_by_plaintext, operator_by_token
+from tests.cast import Operator, Player
+from tests.lumos_site.stage import set_stage
+
+
+@pytest.fixture
+def stage(olivia: Operator, redis: redis_library.Redis) -> dict[str, Player]:
+    return set_stage(olivia)
+
+
+@pytest.fixture
+def browser(stage: dict[str, Player], olivia: Operator) -> Client:
+    client = Client(HTTP_HOST="localhost")
+    client.force_login(olivia.user)
+    return client
+
+
+def _list(page: str) -> str:
+    return reverse(f"admin:{page}_changelist")
+
+
+def _run(browser: Client, page: str, action: str, *rows: Any, **fields: str) -> Any:
+    """Choose rows and an action, read the page that asks, and send it with its fields."""
+    chosen = {"action": action, "_selected_action": [row.pk for row in rows]}
+    asked = browser.post(_list(page), chosen)
+    assert asked.status_code == 200
+    assert all(str(row) in asked.content.decode() for row in rows)
+    return browser.post(_list(page), {**chosen, "confirmed": "1", **fields}, follow=True)
+
+
+def _add(browser: Client, page: str, **fields: Any) -> Any:
+    return browser.post(reverse(f"admin:{page}_add"), fields, follow=True)
+
+
+def _said(answer: Any) -> str:
+    return " ".join(str(message) for message in answer.context["messages"])
+
+
+def _audited(action: str) -> AuditEntry:
+    entry = AuditEntry.objects.filter(action=action, actor_kind="operator").latest("id")
+    assert entry.actor_label == "olivia"
+    return entry
+
+
+def test_suspending_asks_for_a_reason_and_tells_how_many(browser: Client, stage: dict[str, Player]) -> None:
+    acme, globex = stage["acme"].tenant, stage["globex"].tenant
+    empty = _run(browser, "tenants_tenant", "suspend_selected", acme, globex)
+    assert "This field is required" in empty.content.decode()
+    assert Tenant.objects.get(pk=acme.pk).is_active
+    done = _run(browser, "tenants_tenant", "suspend_selected", acme, globex, reason="abuse", ticket="OPS-7")
+    assert _said(done) == "2 tenants are suspended."
+    assert Tenant.objects.get(pk=acme.pk).status_reason == "abuse [OPS-7]"
+    assert _audited("tenants.suspend").detail == {"reason": "abuse [OPS-7]"}
+    _run(browser, "tenants_tenant", "resume_selected", acme, globex)
+    assert Tenant.objects.get(pk=globex.pk).is_active
+
+
+def test_a_click_alone_suspends_nothing(browser: Client, stage: dict[str, Player]) -> None:
+    acme = stage["acme"].tenant
+    page = reverse("admin:tenants_tenant_suspend", args=[acme.pk])
+    assert "within five seconds" in browser.get(page).content.decode()
+    assert Tenant.objects.get(pk=acme.pk).is_active
+    browser.post(page, {"confirmed": "1", "reason": "abuse"})
+    assert not Tenant.objects.get(pk=acme.pk).is_active
+
+
+def test_what_a_service_refuses_is_told_and_the_rest_is_done(browser: Client, stage: dict[str, Player]) -> None:
+    archived, acme = stage["globex"].tenant, stage["acme"].tenant
+    Tenant.objects.filter(pk=archived.pk).update(status="ARCHIVED")
+    done = _run(browser, "tenants_tenant", "suspend_selected", acme, archived, reason="abuse")
+    assert "1 tenant is suspended." in _said(done)
+    assert "Globex: A tenant that is Archived" in _said(done)
+
+
+def test_actions_need_the_permission_to_change(browser: Client, stage: dict[str, Player], olivia: Operator) -> None:
+    from django.contrib.auth.models import Permission
+
+    olivia.user.is_superuser = False
+    olivia.user.save()
+    olivia.user.user_permissions.add(Permission.objects.get(codename="view_tenant"))
+    acme = stage["acme"].tenant
+    assert browser.get(_list("tenants_tenant")).status_code == 200
+    assert browser.get(reverse("admin:tenants_tenant_suspend", args=[acme.pk])).status_code == 403
+    browser.post(
+        _list("tenants_tenant"),
+        {"action": "suspend_selected", "_selected_action": [acme.pk], "confirmed": "1", "reason": "x"},
+    )
+    assert Tenant.objects.get(pk=acme.pk).is_active
+
+
+def test_a_tenant_is_made_renamed_and_never_deleted(browser: Client) -> None:
+    _add(browser, "tenants_tenant", name="Hooli", slug="hooli", type="ENTERPRISE", region="local")
+    hooli = Tenant.objects.get(slug="hooli")
+    assert hooli.is_active
+    _audited("tenants.create")
+    page = reverse("admin:tenants_tenant_change", args=[hooli.pk])
+    browser.post(page, {"name": "Hooli XYZ", "slug": "changed"})
+    hooli.refresh_from_db()
+    assert (hooli.name, hooli.slug) == ("Hooli XYZ", "hooli")
+    assert browser.post(reverse("admin:tenants_tenant_delete", args=[hooli.pk]), {"post": "yes"}).status_code == 403
+
+
+def test_a_slug_that_is_reserved_is_told_and_makes_nothing(browser: Client) -> None:
+    answer = _add(browser, "tenants_tenant", name="Admin", slug="admin", type="ENTERPRISE", region="local")
+    assert "A slug has 3 to 40" in _said(answer)
+    assert not Tenant.objects.filter(slug="admin").exists()
+
+
+def test_a_new_key_is_shown_once_and_works(browser: Client, stage: dict[str, Player]) -> None:
+    acme = stage["acme"].tenant
+    answer = _add(browser, "tenants_apikey", tenant=acme.pk, name="ci", live="on", scopes=["inference", "keys:read"])
+    secret = answer.context["secret"]
+    assert "no-store" in answer["Cache-Control"]
+    found = key_by_plaintext(secret, utc_now())
+    assert found is not None
+    assert found.scopes == ["inference", "keys:read"]
+    assert secret not in browser.get(reverse("admin:tenants_apikey_change", args=[found.pk])).content.decode()
+    _run(browser, "tenants_apikey", "revoke_selected", ApiKey.objects.get(pk=found.pk))
+    assert key_by_plaintext(secret, utc_now()) is None
+    _audited("keys.revoke")
+
+
+def test_an_operator_makes_a_token_for_oneself_only_and_revokes_it(browser: Client, olivia: Operator) -> None:
+    secret = _add(browser, "tenants_operatortoken", name="laptop", user="999").context["secret"]
+    token = operator_by_token(secret, utc_now())
+    assert token is not None
+    assert token.user == olivia.user
+    browser.post(reverse("admin:tenants_operatortoken_revoke", args=[token.pk]), {"confirmed": "1"})
+    assert operator_by_token(secret, utc_now()) is None
+
+
+def test_a_member_is_added_by_address(browser: Client, stage: dict[str, Player]) -> None:
+    _add(browser, "tenants_membership", tenant=stage["acme"].tenant.pk, email="New@Acme.example", role="VIEWER")
+    assert Membership.objects.filter(user__username="new@acme.example", role="VIEWER").exists()
+    _audited("members.add")
+
+
+def test_money_limits_are_given_in_whole_units_and_cleared(browser: Client, stage: dict[str, Player]) -> None:
+    acme = stage["acme"].tenant
+    money = Dimension.MONEY_PER_MONTH
+    _add(browser, "quotas_tenantlimit", tenant=acme.pk, dimension=money.value, value="12.5", hard="on")
+    assert effective_limits(acme.pk)[money].value == 12_500_000
+    row = acme.limits.get(dimension=money)
+    assert "12.5" in browser.get(reverse("admin:quotas_tenantlimit_change", args=[row.pk])).content.decode()
+    shown = browser.get(reverse("admin:quotas_tenantlimit_effective", args=[acme.pk])).content.decode()
+    assert "its own" in shown
+    _run(browser, "quotas_tenantlimit", "clear_selected", row)
+    assert effective_limits(acme.pk)[money].value != 12_500_000
+    _add(browser, "quotas_tenantlimit", tenant=acme.pk, dimension=money.value, value="1", hard="on")
+    assert effective_limits(acme.pk)[money].value == 1_000_000
+
+
+def test_a_limit_that_counts_whole_things_takes_no_fraction(browser: Client, stage: dict[str, Player]) -> None:
+    answer = _add(
+        browser,
+        "quotas_tenantlimit",
+        tenant=stage["acme"].tenant.pk,
+        dimension="tokens_per_minute",
+        value="1.5",
+        hard="on",
+    )
+    assert "counts in whole numbers" in answer.content.decode()
+
+
+def test_a_policy_is_paused_resumed_and_changed(browser: Client, stage: dict[str, Player]) -> None:
+    policy = policy_of(stage["acme"].tenant.pk)
+    _run(browser, "scaling_scalingpolicy", "pause_selected", policy)
+    assert policy_of(policy.tenant_id).mode == Mode.PAUSED
+    _audited("scaling.pause_policy")
+    _run(browser, "scaling_scalingpolicy", "resume_selected", policy)
+    form = browser.get(reverse("admin:scaling_scalingpolicy_change", args=[policy.pk])).context["adminform"].form
+    values = {name: value for name, value in form.initial.items() if value is not None}
+    browser.post(reverse("admin:scaling_scalingpolicy_change", args=[policy.pk]), {**values, "max_replicas": "7"})
+    assert policy_of(policy.tenant_id).max_replicas == 7
+
+
+def test_a_providers_key_is_written_and_never_read(browser: Client) -> None:
+    secret = "upstream-credential-wxyz"
+    fields = {"name": "lab", "kind": "openai", "base_url": "https://lab.example/v1", "options": "{}", "enabled": "on"}
+    _add(browser, "proxy_provider", **fields, api_key=secret)
+    lab = Provider.objects.get(name="lab")
+    page = browser.get(reverse("admin:proxy_provider_change", args=[lab.pk])).content.decode()
+    assert secret not in page
+    browser.post(reverse("admin:proxy_provider_change", args=[lab.pk]), {**fields, "api_key": ""})
+    key = ProviderKey.objects.get(provider=lab)
+    assert key.last_four == "wxyz"
+    _add(browser, "proxy_providerkey", provider=lab.pk, name=key.name, plaintext="another-credential-7890")
+    key.refresh_from_db()
+    assert key.last_four == "7890"
+    browser.post(reverse("admin:proxy_providerkey_remove", args=[key.pk]), {"confirmed": "1"})
+    assert not ProviderKey.objects.filter(provider=lab).exists()
+
+
+def test_a_wrong_address_of_a_provider_is_told(browser: Client) -> None:
+    fields = {"name": "lab", "kind": "openai", "base_url": "not an address", "options": "{}"}
+    assert "The base URL is not usable" in _said(_add(browser, "proxy_provider", **fields))
+
+
+def test_models_are_offered_and_switched_off(browser: Client) -> None:
+    provider = Provider.objects.get(name="demo")
+    fields = {"upstream_name": "m", "kinds": ["chat"], "context": "0", "max_output": "10", "default_output": "5"}
+    _add(browser, "proxy_model", name="small", provider=provider.pk, enabled="on", **fields)
+    model = Model.objects.get(name="small")
+    _run(browser, "proxy_model", "switch_off", model)
+    assert not Model.objects.get(pk=model.pk).enabled
+    _run(browser, "proxy_provider", "switch_off", provider)
+    assert not Provider.objects.get(pk=provider.pk).enabled
+
+
+def test_a_new_plan_version_starts_with_the_newest_terms(browser: Client) -> None:
+    newest = PlanVersion.objects.get(code="pro@1")
+    address = f"{reverse('admin:billing_planversion_add')}?plan={newest.plan_id}"
+    page = browser.get(address)
+    rows = page.context["inline_admin_formsets"][0].formset.initial_forms + [
+        form for form in page.context["inline_admin_formsets"][0].formset.forms
+    ]
+    data: dict[str, Any] = {"plan": newest.plan_id, "currency": newest.currency, "monthly_fee": "25"}
+    forms = {form.prefix: form for form in rows}
+    for prefix, form in forms.items():
+        for name, field in form.fields.items():
+            value = form.get_initial_for_field(field, name)
+            data[f"{prefix}-{name}"] = field.prepare_value(value) if value is not None else ""
+    data |= {"prices-TOTAL_FORMS": str(len(forms)), "prices-INITIAL_FORMS": "0"}
+    browser.post(address, data)
+    made = PlanVersion.objects.get(code="pro@2")
+    assert (made.monthly_fee, made.is_published) == (25, True)
+    assert {(p.meter, p.model) for p in made.prices.all()} == {(p.meter, p.model) for p in newest.prices.all()}
+
+
+def test_a_tenant_is_put_on_another_plan_and_its_bill_is_shown(browser: Client, stage: dict[str, Player]) -> None:
+    globex = stage["globex"].tenant
+    plan = PlanVersion.objects.get(code="pro@1").plan
+    _add(browser, "billing_subscription", tenant=globex.pk, plan=plan.pk)
+    assert Subscription.objects.get(tenant=globex, ends_at=None).plan_version.code == "pro@1"
+    page = browser.get(reverse("admin:billing_subscription_bill", args=[globex.pk])).content.decode()
+    assert "Monthly fee" in page
+    nothing = browser.get(reverse("admin:billing_subscription_bill", args=[stage["initech"].tenant.pk]))
+    assert "has no plan" in nothing.content.decode()
+
+
+def test_a_models_cost_gets_a_new_version(browser: Client) -> None:
+    _add(
+        browser,
+        "billing_modelcost",
+        provider="demo",
+        model="demo-chat",
+        currency="USD",
+        input_token="0.000003",
+        output_token="0.000004",
+    )
+    newest = ModelCost.objects.filter(provider="demo", model="demo-chat").latest("version")
+    assert newest.version == 2
+    assert newest.cached_token == newest.input_token
+
+
+def test_what_an_account_may_do_is_in_the_audit_log(browser: Client, olivia: Operator) -> None:
+    page = reverse("admin:auth_user_change", args=[olivia.user.pk])
+    form = browser.get(page).context["adminform"].form
+    joined = form.initial["date_joined"]
+    browser.post(
+        page,
+        {
+            "username": "olivia",
+            "email": "o@lumos.example",
+            "is_active": "on",
+            "is_staff": "on",
+            "is_superuser": "on",
+            "date_joined_0": joined.strftime("%Y-%m-%d"),
+            "date_joined_1": joined.strftime("%H:%M:%S"),
+        },
+    )
+    assert "email" in _audited("accounts.change").detail["fields"]
