@@ -21,7 +21,8 @@ from tenants.selectors import membership_of, tenant_by_host
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 _TTL = 5.0  # seconds a host may be answered from memory: a suspension shows within them
-_OPEN = ("/sign-in/", "/static/", "/i18n/")
+_OPEN = ("/sign-in/", "/sign-out/", "/static/", "/i18n/")  # what runs before anybody is known, in the operator's scope
+_OWN_CALLERS = ("/api/",)  # REST knows its callers by their keys, and enters their scope itself
 
 
 class TenantRequest(HttpRequest):
@@ -67,15 +68,18 @@ class HostMiddleware:
 
 
 class MembershipMiddleware:
-    """Runs the view of a tenant's host in that tenant's scope, when the account is a member."""
+    """Runs the view of a tenant's host in that tenant's scope, when the account is a member; else in none."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         tenant: Tenant | None = getattr(request, "tenant", None)
-        if tenant is None or request.path.startswith(_OPEN) or not request.user.is_authenticated:
+        if tenant is None or request.path.startswith(_OPEN):
             return self._get_response(request)
+        if not request.user.is_authenticated:
+            with platform_scope() if request.path.startswith(_OWN_CALLERS) else clear_scope():
+                return self._get_response(request)
         membership = membership_of(request.user.pk, tenant.id)
         if membership is None:
             return render(request, "errors/not_a_member.html", status=403)

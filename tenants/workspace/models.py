@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from core.clock import utc_now
 from core.ids import new_ulid
 
+ROLES = [("system", _("System")), ("user", _("User")), ("assistant", _("Assistant"))]
+
 
 class Setting(models.Model):
     """One preference of the workspace, such as its language or time zone."""
@@ -47,7 +49,7 @@ class Message(models.Model):
 
     id = models.CharField(primary_key=True, max_length=26, default=new_ulid, editable=False)
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="messages")
-    role = models.CharField(max_length=16, choices=[("user", _("User")), ("assistant", _("Assistant"))])
+    role = models.CharField(max_length=16, choices=ROLES)
     content = models.TextField()
     created_at = models.DateTimeField(_("created"), default=utc_now)
 

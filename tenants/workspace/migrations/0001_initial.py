@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
             name='Message',
             fields=[
                 ('id', models.CharField(default=core.ids.new_ulid, editable=False, max_length=26, primary_key=True, serialize=False)),
-                ('role', models.CharField(choices=[('user', 'User'), ('assistant', 'Assistant')], max_length=16)),
+                ('role', models.CharField(choices=[('system', 'System'), ('user', 'User'), ('assistant', 'Assistant')], max_length=16)),
                 ('content', models.TextField()),
                 ('created_at', models.DateTimeField(default=core.clock.utc_now, verbose_name='created')),
                 ('conversation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='messages', to='workspace.conversation')),
