@@ -62,7 +62,7 @@ class SeriesSerializer(serializers.Serializer[Any]):
     since = serializers.DateTimeField()
     until = serializers.DateTimeField()
     total = FiguresSerializer()
-    data = PointSerializer(many=True)
+    data = PointSerializer(many=True)  # type: ignore[assignment]
 
 
 OPEN_FIELDS = (

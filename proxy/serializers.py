@@ -13,7 +13,7 @@ from proxy.data import ModelKind, ProviderKind
 class ModelSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     kinds = serializers.ListField(child=serializers.ChoiceField(choices=[kind.value for kind in ModelKind]))
-    context = serializers.IntegerField(help_text="Tokens; 0 means unknown")
+    context = serializers.IntegerField(help_text="Tokens; 0 means unknown")  # type: ignore[assignment]
     max_output = serializers.IntegerField(help_text="Tokens")
     enabled = serializers.BooleanField()
     provider = serializers.CharField(required=False, help_text="Operators only")

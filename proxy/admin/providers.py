@@ -151,7 +151,7 @@ class ProviderKeyForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def _get_validation_exclusions(self) -> set[str]:
         """A key of the same name is replaced: no complaint that there is one."""
-        return {*super()._get_validation_exclusions(), "name"}
+        return {*super()._get_validation_exclusions(), "name"}  # type: ignore[misc]
 
 
 @admin.register(ProviderKey)

@@ -72,7 +72,7 @@ class LimitForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def _get_validation_exclusions(self) -> set[str]:
         """A cleared limit's row is still there, and the service wakes it: no complaint that there is one."""
-        return {*super()._get_validation_exclusions(), "dimension"}
+        return {*super()._get_validation_exclusions(), "dimension"}  # type: ignore[misc]
 
 
 class _LimitAdmin(LumosModelAdmin):
