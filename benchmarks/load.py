@@ -157,6 +157,7 @@ class _Client(asyncio.Protocol):
         self._body_bytes = 0
         self._gap = 0.0
         self._first = 0.0
+        self._refusal = b""
         self._waiting = True
         self._sent = self._last = perf_counter()
         self._transport.write(self._plan.request)
@@ -178,12 +179,14 @@ class _Client(asyncio.Protocol):
         self._body_bytes += len(body)
         if self._plan.events:
             self._events += body.count(b"\n\n")
+        if self._parser.get_status_code() != 200:
+            self._refusal += body
 
     def on_message_complete(self) -> None:
         status = self._parser.get_status_code()
         keep_alive = self._parser.should_keep_alive()
         if status != 200:
-            self._fail(f"status {status}")
+            self._fail(f"status {status} {_code(self._refusal)}".strip())
         elif self._events != self._plan.events or not self._body_bytes:
             self._fail("cut short" if self._events < self._plan.events else "too many events")
         else:
@@ -218,6 +221,14 @@ class _Client(asyncio.Protocol):
     def _finish(self) -> None:
         if not self._done.done():
             self._done.set_result(None)
+
+
+def _code(refusal: bytes) -> str:
+    """The code in an error of OpenAI's shape, "" in any other."""
+    try:
+        return str(orjson.loads(refusal)["error"]["code"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return ""
 
 
 async def run_load(target: Target, plan: Plan) -> Result:

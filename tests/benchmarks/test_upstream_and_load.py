@@ -61,12 +61,12 @@ async def test_a_stream_that_ends_early_is_an_error_and_not_a_result(provider):
     assert (result.requests, result.errors) == (0, {"cut short": 1})
 
 
-async def test_a_refused_request_is_an_error_with_its_status(provider):
+async def test_a_refused_request_is_an_error_with_its_status_and_code(provider):
     target, _ = provider
     elsewhere = Target(target.base_url + "/nowhere-near")
     request = elsewhere.request("bench-1", stream=False).replace(b"/chat/completions", b"/nothing")
     result = await run_load(elsewhere, Plan(request, connections=1, each=2))
-    assert (result.requests, result.errors) == (0, {"status 404": 2})
+    assert (result.requests, result.errors) == (0, {"status 404 not_found": 2})
 
 
 async def test_a_connection_lost_in_the_answer_is_an_error():
