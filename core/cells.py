@@ -34,6 +34,11 @@ def ago(moment: datetime | None) -> str | SafeString:
     return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact, text)
 
 
+def plain(value: Decimal) -> str:
+    """The number as people type it: no exponent, no empty decimals."""
+    return format(value.normalize(), "f")
+
+
 def cash_text(value: Decimal, currency: str) -> str:
     """Money in its minor unit; sums under one keep four places, since a request costs less than a cent."""
     digits = minor_digits(currency)
@@ -68,4 +73,6 @@ def public_link(page: str, kind: str, identifier: str) -> str | SafeString:
         return EMPTY
     whole = prefixed(kind, identifier)
     url = reverse(f"admin:{page}", args=[identifier])
-    return format_html('<a class="lumos-link" href="{}" title="{}">{}_…{}</a>', url, whole, kind, identifier[-6:])
+    return format_html(
+        '<a class="lumos-link lumos-nowrap" href="{}" title="{}">{}_…{}</a>', url, whole, kind, identifier[-6:]
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -17,7 +18,7 @@ from audit.api import operator_actor
 from billing.data import Meter, PlanPrice, PriceTerms
 from billing.models import PlanVersion, Price
 from billing.services.catalogue import publish_plan_version
-from core.admin import EMPTY, Choice, LumosModelAdmin, Question, ago, amount, display, dotted
+from core.admin import EMPTY, Choice, LumosModelAdmin, Question, ago, amount, display, dotted, plain
 from core.clock import utc_now
 
 ONE_TIER = ({"up_to": None, "unit_amount": "0", "flat_amount": "0"},)
@@ -71,7 +72,15 @@ def newest_of(request: HttpRequest) -> PlanVersion | None:
 
 def newest_prices(request: HttpRequest) -> list[dict[str, Any]]:
     version = newest_of(request)
-    return [{name: getattr(price, name) for name in PRICE_FIELDS} for price in version.prices.all()] if version else []
+    return [_typed(price) for price in version.prices.all()] if version else []
+
+
+def _typed(price: Price) -> dict[str, Any]:
+    """A price as a person would type it."""
+    row = {name: getattr(price, name) for name in PRICE_FIELDS}
+    row |= {name: plain(row[name]) for name in ("included_units", "package_size")}
+    row["tiers"] = [{name: value and plain(Decimal(value)) for name, value in tier.items()} for tier in price.tiers]
+    return row
 
 
 class IsItSold(Question):
@@ -116,7 +125,7 @@ class PlanVersionAdmin(LumosModelAdmin):
         given: dict[str, Any] = super().get_changeform_initial_data(request)
         newest = newest_of(request)
         if newest:
-            given |= {"currency": newest.currency, "monthly_fee": newest.monthly_fee.normalize()}
+            given |= {"currency": newest.currency, "monthly_fee": plain(newest.monthly_fee)}
         return given
 
     def get_formset_kwargs(self, request: HttpRequest, obj: Any, inline: Any, prefix: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from core.admin.base import Choice, LumosModelAdmin, OfTenant, Question, ReadOnl
 from core.admin.confirm import Confirmation, NoInput, ReasonForm, confirm
 from core.admin.decorators import action, display
 from core.admin.once import shown_once
-from core.cells import EMPTY, admin_link, ago, amount, cash_text, dotted, public_link
+from core.cells import EMPTY, admin_link, ago, amount, cash_text, dotted, plain, public_link
 
 __all__ = [
     "EMPTY",
@@ -24,6 +24,7 @@ __all__ = [
     "confirm",
     "display",
     "dotted",
+    "plain",
     "public_link",
     "shown_once",
 ]

@@ -26,6 +26,7 @@ from core.admin import (
     ago,
     confirm,
     display,
+    plain,
 )
 from core.clock import utc_now
 from core.errors import LumosError
@@ -56,7 +57,7 @@ class LimitForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         row = self.instance
         if row.pk and row.value is not None and Dimension(row.dimension).unit is Unit.MICRO:
-            self.initial["value"] = from_micro(row.value).normalize()
+            self.initial["value"] = plain(from_micro(row.value))
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}

@@ -231,6 +231,7 @@ def test_a_new_plan_version_starts_with_the_newest_terms(browser: Client) -> Non
     rows = page.context["inline_admin_formsets"][0].formset.initial_forms + [
         form for form in page.context["inline_admin_formsets"][0].formset.forms
     ]
+    assert page.context["adminform"].form.initial["monthly_fee"] == "20"
     data: dict[str, Any] = {"plan": newest.plan_id, "currency": newest.currency, "monthly_fee": "25"}
     forms = {form.prefix: form for form in rows}
     for prefix, form in forms.items():
