@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 
 from audit.models import AuditEntry
-from tenants.api import ApiKey, Tenant, create_api_key, key_by_plaintext
 from core.clock import utc_now
+from tenants.api import ApiKey, Tenant, create_api_key, key_by_plaintext
 from tests.cast import TESTER, Operator, Player
 from tests.rest import Caller, path_of
 
