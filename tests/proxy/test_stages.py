@@ -35,7 +35,7 @@ from proxy.pipeline import admit, authenticate, forward, limit, relay, reserve, 
 from quotas.api import Dimension, Limit
 from tenants.keyformat import new_key
 from tests.proxy.fakeserver import Call, completion, fake_server, good, usage_of
-from tests.proxy.stages import CHAT_BODY, exchange_for, port_of, running
+from tests.proxy.walks import CHAT_BODY, exchange_for, port_of, running
 from tests.proxy.world import World, model, sheet
 
 
