@@ -30,6 +30,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._framed = False
         self._header_bytes = 0
+        self._keep = False
         self.inbox: Inbox | None = None
         self.request = b""
         self.reused = False
@@ -95,6 +96,9 @@ class Connection(asyncio.Protocol):
             return
         if not inbox.complete:
             inbox.notify()
+        elif self._keep:
+            self._keep = False
+            self._on_idle(self)  # only now: what else this read held must not count as the next answer
 
     def connection_lost(self, exc: Exception | None) -> None:
         inbox, self.inbox = self.inbox, None
@@ -107,6 +111,7 @@ class Connection(asyncio.Protocol):
         self._on_lost(self)
 
     def _break(self, error: Exception) -> None:
+        self._keep = False
         inbox, self.inbox = self.inbox, None
         if inbox is not None:
             inbox.fail(error)
@@ -115,6 +120,8 @@ class Connection(asyncio.Protocol):
     # httptools
 
     def on_message_begin(self) -> None:
+        if self.inbox is None:
+            raise ValueError("an answer that nobody asked for")
         self._framed = False
         self._header_bytes = 0
 
@@ -147,10 +154,9 @@ class Connection(asyncio.Protocol):
         if inbox is None or not inbox.status:
             return
         self.inbox = None
-        keep = self._parser.should_keep_alive()
+        self._keep = self._parser.should_keep_alive() and self.usable
         inbox.finish()
-        if keep and self.usable:
+        if self._keep:
             self.reused = True
-            self._on_idle(self)
         else:
             self.close()

@@ -84,6 +84,9 @@ class Inbox:
             self._hold_back()
 
     def finish(self) -> None:
+        """The answer is whole. From now on its source may serve another one, so nothing asked here reaches it."""
+        self._let_flow()
+        self.source = None
         self.complete = True
         self.notify()
 

@@ -340,3 +340,35 @@ async def test_a_failure_reaches_a_reader_that_waits_and_the_first_one_counts() 
         await waiting
     inbox.abort()
     inbox.release()
+
+
+async def test_what_is_asked_of_an_answer_that_is_over_does_not_reach_the_next_one() -> None:
+    """Streams once stopped after a second and hung: the answer before had released the connection they were on."""
+
+    async def slowly(call: Call) -> None:
+        await good_stream(call, words=12, pace=0.1)
+
+    async with fake_server(slowly) as server, pool_to(server) as pool:
+        first = await pool.call(STREAM)
+        while not first.complete:
+            await asyncio.sleep(0.01)
+        second = await pool.call(STREAM)
+        first.release()
+        first.abort()
+        assert b"[DONE]" in await drain(second)
+        assert pool.opened_total == 1
+
+
+async def test_an_answer_glued_to_the_one_asked_for_is_nobodys() -> None:
+    """Were it kept, a provider could answer the next caller's request before it is made."""
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+
+    async def twice(call: Call) -> None:
+        await call.raw(answer + answer)
+        await asyncio.sleep(0.2)
+
+    async with fake_server(twice) as server, pool_to(server) as pool:
+        assert await (await pool.call(PLAIN)).whole() == b"{}"
+        await asyncio.sleep(0.05)
+        assert await (await pool.call(PLAIN)).whole() == b"{}"
+        assert pool.opened_total == 2
