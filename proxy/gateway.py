@@ -97,10 +97,12 @@ class Gateway:
             await self._on_reset()
 
     async def _on_reset(self) -> None:
-        """Something may have been missed: forget, reload, and ask again for everything that is open."""
+        """Something may have been missed: forget, reload, and ask again for everything that is open.
+
+        Raises Unavailable; the tail then repeats it, because an open stream that was not asked about might be one
+        whose key is gone.
+        """
         self.directory.drop_all()
-        if not self.pipe.connected:
-            return
         await self.catalogue.load(self.pipe)
         for digest in self.watch.key_digests():
             await self._recheck_key(digest)

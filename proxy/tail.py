@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 _BLOCK_MS = 400
 _BATCH = 1000
 _CATCH_UP_SECONDS = 0.5
+_LOST_PAUSE, _FAILED_PAUSE = 0.05, 1.0
 
 ChangeHandler = Callable[[str, str], Awaitable[None]]
 
@@ -66,20 +67,25 @@ class Tail:
             self.attached = False  # the next turn of the loop attaches anew
 
     async def _run(self) -> None:
+        """Ends with its task only: whatever goes wrong here, attaching anew (which resets) is the cure."""
         while True:
             try:
                 if not self.attached:
                     await self._attach()
                 await self._read()
             except Unavailable:
-                await self._lost()
+                self._lost()
+                await asyncio.sleep(_LOST_PAUSE)
+            except Exception:
+                log.exception("proxy.tail.failed")
+                self._lost()
+                await asyncio.sleep(_FAILED_PAUSE)
 
-    async def _lost(self) -> None:
+    def _lost(self) -> None:
+        """Nobody is let in while this stands, so what is cached may wait for the reset that comes with attaching."""
         if self.attached:
             log.warning("proxy.tail.lost")
             self.attached = False
-            await self._on_reset()
-        await asyncio.sleep(0.05)
 
     async def _attach(self) -> None:
         newest = await self._pipe.execute("XREVRANGE", changes_name(), "+", "-", "COUNT", 1)

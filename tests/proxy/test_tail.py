@@ -21,7 +21,7 @@ from lumos_site.embedded.binaries import valkey_server
 from proxy.gateway import Gateway
 from proxy.records import changes_name
 from proxy.tail import Tail
-from tests.proxy.serving import TEST_SETTINGS
+from tests.proxy.serving import TEST_SETTINGS, serving
 from tests.proxy.world import World, make_world
 
 
@@ -111,7 +111,10 @@ async def test_readyz_comes_back_when_the_other_connection_notices_the_loss_late
     tail = Tail(redis_url(), change, reset)
     await tail.start()
     try:
-        tail.heard_of(tail.sequence + 1)  # Redis knows of a change that never came
+        connection = tail._pipe._connection
+        assert connection is not None
+        assert connection.transport is not None
+        connection.transport.abort()
         assert await until(lambda: len(resets) == 5)
         assert await until(lambda: tail.attached)
         world.announce("key", "later")
@@ -160,21 +163,22 @@ async def test_a_change_number_that_was_seen_arouses_no_suspicion(world: World) 
 async def test_a_stream_whose_key_was_revoked_while_redis_was_away_is_cut_when_it_is_back(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.proxy.serving import serving
-
     monkeypatch.setattr("tests.proxy.world.control", lambda: server.client)
     monkeypatch.setattr("tests.proxy.serving.redis_url", lambda: server.url)
     world = make_world()
     world.publish_catalogue(pace_ms=200)
     body = {"model": "demo-chat", "messages": [{"role": "user", "content": "hi"}], "stream": True}
     headers = {"authorization": f"Bearer {world.token}"}
-    async with serving() as served, httpx.AsyncClient(timeout=20) as client:
-        async with client.stream("POST", f"{served.url}/v1/chat/completions", json=body, headers=headers) as answer:
-            lines = answer.aiter_lines()
-            await anext(lines)
-            server.kill()
-            await asyncio.sleep(0.1)
-            server.start()
-            world.revoke()
-            rest = "".join([line async for line in lines])
+    async with (
+        serving() as served,
+        httpx.AsyncClient(timeout=20) as client,
+        client.stream("POST", f"{served.url}/v1/chat/completions", json=body, headers=headers) as answer,
+    ):
+        lines = answer.aiter_lines()
+        await anext(lines)
+        server.kill()
+        await asyncio.sleep(0.1)
+        server.start()
+        world.revoke()
+        rest = "".join([line async for line in lines])
     assert "access_withdrawn" in rest
