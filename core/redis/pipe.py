@@ -87,6 +87,8 @@ class RedisPipe:
         self._repair: asyncio.Task[None] | None = None
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._deadlines: deque[tuple[float, asyncio.Future[Any]]] = deque()
+        self._alarm: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
         return f"RedisPipe({self._url.hostname}:{self._url.port}, connected={self.connected})"
@@ -107,6 +109,8 @@ class RedisPipe:
         self._closed = True
         if self._repair:
             self._repair.cancel()
+        if self._alarm:
+            self._alarm.cancel()
         if self._connection and self._connection.transport:
             self._connection.transport.close()
         self._connection = None
@@ -139,11 +143,21 @@ class RedisPipe:
             loop.call_soon(self._flush)
         self._outgoing.append(hiredis.pack_command(command))  # type: ignore[arg-type]
         connection.waiting.append(future)
-        timer = loop.call_later(self._timeout, _expire, future)
-        try:
-            return await future
-        finally:
-            timer.cancel()
+        self._deadlines.append((loop.time() + self._timeout, future))
+        if self._alarm is None:
+            self._alarm = loop.call_later(self._timeout, self._expire, loop)
+        return await future
+
+    def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Fail what waits too long. One time-out for all, so the oldest call is the first to end: one timer serves
+        every call. A late reply still pops its place in the connection's queue, so the order stays true."""
+        self._alarm, now = None, loop.time()
+        while self._deadlines and (self._deadlines[0][1].done() or self._deadlines[0][0] <= now):
+            _, future = self._deadlines.popleft()
+            if not future.done():
+                future.set_exception(RedisAway("The limit store did not answer in time"))
+        if self._deadlines:
+            self._alarm = loop.call_at(self._deadlines[0][0], self._expire, loop)
 
     def _flush(self) -> None:
         outgoing, self._outgoing = self._outgoing, []
@@ -200,9 +214,3 @@ class RedisPipe:
                 continue
             log.info("redis.connection.restored", attempts=attempt)
             return
-
-
-def _expire(future: asyncio.Future[Any]) -> None:
-    """A late reply still pops its place in the queue, so the order stays true."""
-    if not future.done():
-        future.set_exception(RedisAway("The limit store did not answer in time"))
