@@ -6,13 +6,11 @@ what a key may do.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import time
 from collections import OrderedDict
 from typing import TypeVar
 
-from core.crypto import current_version, pepper
+from core.crypto import KeyedHash, current_version, pepper
 from core.redis.pipe import RedisPipe
 from proxy.conf import GatewaySettings
 from proxy.errors import CredentialRefused
@@ -34,7 +32,7 @@ class Directory:
         self._unknown: OrderedDict[str, float] = OrderedDict()
         self._tenants: OrderedDict[str, TenantRecord] = OrderedDict()
         self._generation = 0
-        self._peppers: tuple[bytes, ...] = ()
+        self._peppers: tuple[KeyedHash, ...] = ()
 
     async def key(self, token: str) -> KeyRecord:
         """The record of a presented key. Raises CredentialRefused; Unavailable when Redis is needed and away."""
@@ -103,8 +101,8 @@ class Directory:
         """The stored name of a key under the current pepper (`age` 0) or an older one."""
         if not self._peppers:
             newest = current_version(_PURPOSE)
-            self._peppers = tuple(pepper(_PURPOSE, version) for version in range(newest, 0, -1))
-        return hmac.digest(self._peppers[age], token, hashlib.sha256).hex()
+            self._peppers = tuple(KeyedHash(pepper(_PURPOSE, version)) for version in range(newest, 0, -1))
+        return self._peppers[age].hexdigest(token)
 
 
 def _remember(table: OrderedDict[str, T], name: str, value: T, limit: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import stat
@@ -141,3 +142,8 @@ def test_two_classes_cannot_share_an_event_name() -> None:
         @events.event_type("tenants.tenant-changed")
         class Impostor(events.DomainEvent):
             pass
+
+
+@given(st.binary(max_size=200), st.binary(max_size=200))
+def test_the_prepared_hash_is_the_standard_one(key: bytes, message: bytes) -> None:
+    assert crypto.KeyedHash(key).hexdigest(message) == hmac.digest(key, message, "sha256").hex()
