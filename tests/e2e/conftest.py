@@ -7,23 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.installation import Installation
-
-
-def _open_for_the_servers(place: Path) -> Path:
-    """pytest's directories are closed to the account that runs the database when the tests run as root."""
-    for folder in (place, *place.parents):
-        if folder.name.startswith("pytest-of-"):
-            folder.chmod(0o755)
-            break
-        folder.chmod(0o755)
-    return place
+from tests.e2e.installation import Installation, open_for_the_servers
 
 
 @pytest.fixture(scope="session")
 def running_lumos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """`./lumos up` on an empty var/: base_url, operator, logins, api_keys, env, pids. Do not kill its supervisor."""
-    installation = Installation(_open_for_the_servers(tmp_path_factory.mktemp("var")))
+    installation = Installation(open_for_the_servers(tmp_path_factory.mktemp("var")))
     try:
         installation.start()
         yield installation
@@ -39,7 +29,7 @@ def make_installation(tmp_path: Path) -> Iterator[Callable[..., Installation]]:
     def make(*options: str, **environment: str) -> Installation:
         var = tmp_path / f"var{len(made)}"
         var.mkdir()
-        made.append(Installation(_open_for_the_servers(var), *options, **environment))
+        made.append(Installation(open_for_the_servers(var), *options, **environment))
         return made[-1]
 
     yield make

@@ -26,6 +26,16 @@ UP_WITHIN_SECONDS = 180
 _OF_THE_TEST_RUN = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "PYTEST_", "LUMOS_", "COVERAGE", "COV_")
 
 
+def open_for_the_servers(place: Path) -> Path:
+    """pytest's directories are closed to the account that runs the database when the tests run as root."""
+    for folder in (place, *place.parents):
+        if folder.name.startswith("pytest-of-"):
+            folder.chmod(0o755)
+            break
+        folder.chmod(0o755)
+    return place
+
+
 @dataclass(frozen=True, slots=True)
 class Login:
     name: str
@@ -112,7 +122,13 @@ class Installation:
 
     def manage(self, *arguments: str) -> str:
         """Output of `manage.py …` beside the running installation."""
-        command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+        return self._run([sys.executable, str(ROOT / "manage.py"), *arguments])
+
+    def module(self, name: str, *arguments: str) -> Any:
+        """The JSON that `python -m …` prints beside the running installation."""
+        return json.loads(self._run([sys.executable, "-m", name, *arguments]))
+
+    def _run(self, command: list[str]) -> str:
         return subprocess.run(
             command, env=self.server_env, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
         ).stdout
