@@ -86,7 +86,8 @@ class FakeServer:
         acting = asyncio.ensure_future(self.act(call))
         leaving = asyncio.ensure_future(self._wait_for_leaving(reader))
         await asyncio.wait({acting, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if leaving.done() and not acting.done():
+        is_broken = acting.done() and isinstance(acting.exception(), ConnectionError)
+        if is_broken or (leaving.done() and not acting.done()):
             self.left += 1
             call.closed.set()
             acting.cancel()
