@@ -153,7 +153,7 @@ async def test_a_change_number_that_was_seen_arouses_no_suspicion(world: World) 
     tail = Tail(redis_url(), nothing, nothing)
     await tail.start()
     try:
-        tail.heard_of(int(world.redis.get(key("gw", "sequence")) or 0))  # type: ignore[arg-type]
+        tail.heard_of(int(world.redis.get(key("gw", "sequence")) or 0))
         await asyncio.sleep(0.7)
         assert resets == [1]
     finally:
