@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass
 
 import redis
+import structlog
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -23,6 +24,7 @@ from core.errors import Conflict, InvalidInput, Unavailable
 from core.redis import control, key
 from core.rest.principal import Principal
 
+log = structlog.get_logger(__name__)
 HEADER = "Idempotency-Key"
 KEEP_SECONDS = 24 * 3600
 RUN_SECONDS = 120  # a process that dies in between frees the key after this
@@ -42,23 +44,29 @@ class IdempotencyInFlight(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to run a request under a key; `finish` or `abandon` it."""
+    """The right to run a request under a key; `finish` it."""
 
     name: str
     fingerprint: str
 
     def finish(self, response: Response) -> None:
-        """Keep the answer, or free the key when the fault was ours."""
+        """Keep the answer, or free the key when the fault was ours.
+
+        The work is committed by now: when Redis is away the caller still gets the answer, which may hold a new key.
+        """
+        try:
+            self._close(response)
+        except redis.RedisError as error:
+            log.warning("rest.idempotency.not_kept", error=type(error).__name__)
+
+    def _close(self, response: Response) -> None:
         if response.status_code >= 500:
-            self.abandon()
+            control().delete(self.name)
             return
         content = response.render().content.decode()
         body = json.dumps([response.status_code, response.content_type or "", content])
         record = json.dumps({"f": self.fingerprint, "a": seal(body, context=self.name)})
         control().set(self.name, record, ex=KEEP_SECONDS)
-
-    def abandon(self) -> None:
-        control().delete(self.name)
 
 
 class Replayed(Exception):

@@ -19,6 +19,13 @@ pytestmark = pytest.mark.django_db
 NEW = {"slug": "hooli", "name": "Hooli", "type": "ENTERPRISE"}
 
 
+class Away:
+    """A Redis that cannot be reached."""
+
+    def __getattr__(self, _name: str) -> Any:
+        raise redis_library.ConnectionError
+
+
 def _keyed(name: str) -> dict[str, str]:
     return {"HTTP_IDEMPOTENCY_KEY": name}
 
@@ -86,13 +93,27 @@ def test_a_fault_of_ours_frees_the_key(
     assert caller.post("/tenants", NEW, **_keyed("k1")).status_code == 201
 
 
+def test_an_answer_that_redis_could_not_keep_still_reaches_its_caller(
+    acme: Player, redis: redis_library.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds the new key, which nobody could ever see again."""
+    taken = idempotency._take
+
+    def then_redis_dies(mine: idempotency.Claim) -> idempotency.Claim:
+        claim = taken(mine)
+        monkeypatch.setattr(idempotency, "control", Away)
+        return claim
+
+    monkeypatch.setattr(idempotency, "_take", then_redis_dies)
+    body = {"name": "ci", "scopes": ["keys:read"]}
+    answer = Caller(acme.plaintext).post(path_of(acme.tenant, "/keys"), body, **_keyed("k1"))
+    assert answer.status_code == 201
+    assert answer.json()["key"].startswith("lum_live_")
+
+
 def test_without_redis_a_keyed_request_is_refused_rather_than_run_twice(
     olivia: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Away:
-        def __getattr__(self, _name: str) -> Any:
-            raise redis_library.ConnectionError
-
     monkeypatch.setattr(idempotency, "control", Away)
     answer = Caller(olivia.token).post("/tenants", NEW, **_keyed("k1"))
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
