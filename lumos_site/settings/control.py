@@ -8,7 +8,7 @@ from csp.constants import NONCE, NONE, SELF
 
 from lumos_site.settings.admin import UNFOLD as UNFOLD
 from lumos_site.settings.base import *
-from lumos_site.settings.base import BASE_DIR, BASE_DOMAIN, DATABASES, DEBUG, ROLE
+from lumos_site.settings.base import BASE_DIR, BASE_DOMAIN, DATABASES, DEBUG, ROLE, TRUSTED_PROXIES
 from lumos_site.settings.env import env_bool, env_int
 
 # Pooled where ASGI serves each request on a thread that Django makes anew; never in commands, whose forks it breaks.
@@ -69,6 +69,8 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env_bool("LUMOS_HTTPS", BASE_DOMAIN != "localhost")
 CSRF_COOKIE_NAME = "lumos_csrf"
+# A proxy of ours that ends TLS says so here; without it a form sent from an https page is refused as another site's.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 import redis as redis_library
 from django.test import Client, RequestFactory
@@ -157,3 +161,26 @@ def test_a_suspended_tenants_members_still_see_their_portal(initech: Player) -> 
     page = client.get("/").content.decode()
     assert "This workspace is suspended." in page
     assert "unpaid" in page
+
+
+@pytest.mark.parametrize(("proto", "status"), [("https", 302), ("http", 403)])
+def test_a_page_behind_a_proxy_that_ends_tls_can_sign_in(acme: Player, settings, proto: str, status: int) -> None:
+    """A browser names its https page as Origin, which must be the site's own; a plain page's is another site."""
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    host = host_of(acme.tenant)
+    client = Client(enforce_csrf_checks=True)
+    headers = {"HTTP_HOST": host, "HTTP_X_FORWARDED_PROTO": proto, "HTTP_ORIGIN": f"https://{host}"}
+    client.get("/sign-in/", **headers)
+    token = client.cookies["lumos_csrf"].value
+    body = {"email": "amy@acme.example", "password": PASSWORD, "csrfmiddlewaretoken": token}
+    assert client.post("/sign-in/", body, **headers).status_code == status
+
+
+@pytest.mark.parametrize(("proxies", "header"), [("0", "None"), ("1", "('HTTP_X_FORWARDED_PROTO', 'https')")])
+def test_only_our_own_proxies_are_believed_about_https(tmp_path, proxies: str, header: str) -> None:
+    program = "from lumos_site.settings import control; print(control.SECURE_PROXY_SSL_HEADER)"
+    environment = {**os.environ, "LUMOS_TRUSTED_PROXIES": proxies, "LUMOS_VAR": str(tmp_path)}
+    said = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert said.stdout.strip() == header
