@@ -1,17 +1,20 @@
 """Puts the configuration where gateways read it, and tells them what changed; owns what is in Redis under `gw`.
 
 A record and its change number are written in one step, so that a gateway that knows the number has seen the record.
-PostgreSQL stays the truth: everything here can be made again by `republish_all`.
+What is written was read under one lock that all publishers take: else a slow one could put back what a quick one has
+withdrawn, and a revoked key would live on. PostgreSQL stays the truth: `republish_all` makes everything again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 from typing import TypeVar
 
 import structlog
+from django.db import connection, transaction
 
 from billing.api import NoSubscription, price_sheet
 from core.ids import new_ulid
@@ -29,13 +32,14 @@ from proxy.records import (
     key_name,
     tenant_name,
 )
-from quotas.api import EffectiveLimits, all_effective_limits, effective_limits, limits_of_key
+from quotas.api import EffectiveLimits, effective_limits, limits_of_key
 from tenants.api import (
     KeyFacts,
     TenantFacts,
     TenantStatus,
     all_tenant_facts,
     key_facts_by_id,
+    key_facts_by_ids,
     tenant_by_id,
     tenant_facts,
     usable_key_facts,
@@ -45,6 +49,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 _CHANGES_KEPT = 10_000
 _BATCH = 500
+_LOCK = 7_052_021  # advisory lock: one publisher reads and writes at a time, held for a batch at most
 _GONE = frozenset({TenantStatus.ARCHIVED})
 
 # KEYS: record, sequence, changes. ARGV: kind, id, record ("" deletes it), how many changes to keep.
@@ -58,48 +63,70 @@ return n
 """
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Read committed rows and publish them while nobody else does; any death ends the lock."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        yield
+
+
 def publish_key(key_id: str, now: datetime) -> None:
     """Publish a key, or withdraw it when it is revoked or expired. Raises KeyNotFound."""
-    facts = key_facts_by_id(key_id)
-    over = facts.revoked or (facts.expires_at_ms is not None and facts.expires_at_ms <= now.timestamp() * 1000)
-    _announce(key_name(facts.digest), "key", facts.digest, b"" if over else _key_record(facts).to_json())
+    with _alone():
+        facts = key_facts_by_id(key_id)
+        record = _key_record(facts).to_json() if _is_usable(facts, now) else b""
+        _announce(key_name(facts.digest), "key", facts.digest, record)
 
 
 def publish_tenant(tenant_id: str, now: datetime) -> None:
     """Publish a tenant with limits and prices, or withdraw an archived one. Raises TenantNotFound."""
-    facts = tenant_facts(tenant_by_id(tenant_id))
-    gone = facts.status in _GONE
-    record = b"" if gone else _tenant_record(facts, effective_limits(tenant_id), now).to_json()
-    _announce(tenant_name(tenant_id), "tenant", tenant_id, record)
+    with _alone():
+        facts = tenant_facts(tenant_by_id(tenant_id))
+        gone = facts.status in _GONE
+        record = b"" if gone else _tenant_record(facts, effective_limits(tenant_id), now).to_json()
+        _announce(tenant_name(tenant_id), "tenant", tenant_id, record)
 
 
 def publish_tenants(now: datetime) -> None:
     """Publish every tenant: a limit or price that many share has changed."""
-    limits = {entry.tenant_id: entry for entry in all_effective_limits()}
     for facts in all_tenant_facts():
-        if facts.status not in _GONE:
-            _announce(tenant_name(facts.id), "tenant", facts.id, _tenant_record(facts, limits[facts.id], now).to_json())
+        publish_tenant(facts.id, now)
 
 
 def publish_catalogue() -> None:
     """Publish all enabled providers and models."""
-    _announce(catalogue_name(), "catalogue", "", _catalogue_record().to_json())
+    with _alone():
+        _announce(catalogue_name(), "catalogue", "", _catalogue_record().to_json())
 
 
 def republish_all(now: datetime) -> int:
     """Write every record anew, withdraw what is no longer true, and make gateways forget; returns the key count."""
-    redis = control()
     digests: set[str] = set()
     for batch in _batches(usable_key_facts(now)):
-        redis.mset({key_name(facts.digest): _key_record(facts).to_json() for facts in batch})
-        digests.update(facts.digest for facts in batch)
+        digests.update(_publish_keys([facts.id for facts in batch], now))
     _withdraw_unknown(digests, now)
     publish_tenants(now)
     publish_catalogue()
-    redis.set(epoch_name(), new_ulid())
+    control().set(epoch_name(), new_ulid())
     _announce("", "all", "", b"")
     log.info("proxy.publish.all", keys=len(digests))
     return len(digests)
+
+
+def _publish_keys(key_ids: list[str], now: datetime) -> set[str]:
+    """Write those keys that are usable still; returns their digests."""
+    with _alone():
+        usable = [facts for facts in key_facts_by_ids(key_ids) if _is_usable(facts, now)]
+        if usable:
+            control().mset({key_name(facts.digest): _key_record(facts).to_json() for facts in usable})
+    return {facts.digest for facts in usable}
+
+
+def _is_usable(facts: KeyFacts, now: datetime) -> bool:
+    ends = facts.expires_at_ms
+    return not facts.revoked and (ends is None or ends > now.timestamp() * 1000)
 
 
 def ensure_published(now: datetime) -> bool:
@@ -178,9 +205,10 @@ def _withdraw_unknown(digests: set[str], now: datetime) -> None:
     prefix = key_name("")
     published = (name.decode().removeprefix(prefix) for name in control().scan_iter(f"{prefix}*", count=1000))
     for batch in _batches(digest for digest in published if digest not in digests):
-        born = {facts.digest for facts in usable_key_facts(now) if facts.digest in set(batch)}
-        for digest in set(batch) - born:
-            control().delete(key_name(digest))
+        with _alone():
+            born = {facts.digest for facts in usable_key_facts(now) if facts.digest in set(batch)}
+            for digest in set(batch) - born:
+                control().delete(key_name(digest))
 
 
 def _batches(items: Iterable[T]) -> Iterator[list[T]]:

@@ -27,6 +27,7 @@ from tenants.selectors import (
     key_by_plaintext,
     key_facts,
     key_facts_by_id,
+    key_facts_by_ids,
     membership_of,
     operator_by_token,
     tenant_by_host,
@@ -36,7 +37,7 @@ from tenants.selectors import (
     tenants_of,
     usable_key_facts,
 )
-from tenants.services.keys import create_api_key, create_operator_token, digest_of, revoke_api_key
+from tenants.services.keys import create_api_key, create_operator_token, revoke_api_key
 from tenants.services.lifecycle import (
     add_member,
     create_tenant,
@@ -94,12 +95,12 @@ __all__ = [
     "create_template",
     "create_tenant",
     "delete_conversation",
-    "digest_of",
     "is_well_formed",
     "keep_turns",
     "key_by_plaintext",
     "key_facts",
     "key_facts_by_id",
+    "key_facts_by_ids",
     "membership_of",
     "operator_by_token",
     "rename_tenant",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from tenants.data import KeyFacts, KeyLimits, TenantFacts, TenantStatus, TenantType
 from tenants.errors import KeyNotFound, TenantNotFound
 from tenants.models import ApiKey, Domain, Membership, OperatorToken, Tenant
-from tenants.services.keys import digest_of
+from tenants.services.keys import digests_of
 
 
 def tenant_by_id(tenant_id: str) -> Tenant:
@@ -71,6 +71,11 @@ def key_facts_by_id(key_id: str) -> KeyFacts:
     return key_facts(key)
 
 
+def key_facts_by_ids(key_ids: Collection[str]) -> list[KeyFacts]:
+    """The facts of those keys that exist, in no order."""
+    return [key_facts(key) for key in ApiKey.objects.filter(pk__in=key_ids)]
+
+
 def usable_key_facts(now: datetime) -> Iterator[KeyFacts]:
     """Every key that is neither revoked nor expired, in no order; streams rows, for a full publication."""
     for key in ApiKey.objects.filter(revoked_at=None).iterator(chunk_size=2000):
@@ -80,7 +85,8 @@ def usable_key_facts(now: datetime) -> Iterator[KeyFacts]:
 
 def key_by_plaintext(plaintext: str, now: datetime) -> ApiKey | None:
     """The usable key behind a credential, for the REST API; the gateway has its own way."""
-    key = ApiKey.objects.select_related("tenant").filter(digest=digest_of(plaintext), revoked_at=None).first()
+    digests = digests_of(plaintext)
+    key = ApiKey.objects.select_related("tenant").filter(digest__in=digests, revoked_at=None).first()
     return key if key and (key.expires_at is None or key.expires_at > now) else None
 
 
@@ -88,7 +94,7 @@ def operator_by_token(plaintext: str, now: datetime) -> OperatorToken | None:
     """The usable operator token behind a credential, of an account that is still staff."""
     token = (
         OperatorToken.objects.select_related("user")
-        .filter(digest=digest_of(plaintext), revoked_at=None, user__is_active=True, user__is_staff=True)
+        .filter(digest__in=digests_of(plaintext), revoked_at=None, user__is_active=True, user__is_staff=True)
         .first()
     )
     return token if token and (token.expires_at is None or token.expires_at > now) else None

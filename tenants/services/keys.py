@@ -19,9 +19,14 @@ PEPPER = "api_key"
 DEFAULT_SCOPES = (Scope.INFERENCE,)
 
 
-def digest_of(plaintext: str, version: int | None = None) -> str:
-    """What is stored for a key: HMAC-SHA256 under the versioned pepper."""
-    return hmac_digest(plaintext, PEPPER, version)
+def digest_of(plaintext: str) -> str:
+    """What is stored for a new key: HMAC-SHA256 under the current version of the pepper."""
+    return hmac_digest(plaintext, PEPPER)
+
+
+def digests_of(plaintext: str) -> list[str]:
+    """What may be stored for a key: its digest under each version of the pepper, newest first."""
+    return [hmac_digest(plaintext, PEPPER, version) for version in range(current_version(PEPPER), 0, -1)]
 
 
 @transaction.atomic

@@ -37,6 +37,18 @@ def test_a_key_is_found_by_its_plaintext_until_it_is_revoked_or_expires(acme: ca
     assert api.key_by_plaintext(brief, NOW + timedelta(seconds=60)) is None
 
 
+def test_keys_and_tokens_from_before_a_new_pepper_go_on_working(
+    acme: cast.Player, olivia: cast.Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("tenants.services.keys", "core.crypto"):
+        monkeypatch.setattr(f"{module}.current_version", lambda purpose: 2)
+    assert api.key_by_plaintext(acme.plaintext, NOW) == acme.key
+    assert api.operator_by_token(olivia.token, NOW) is not None
+    key, plaintext = api.create_api_key(tenant_id=acme.tenant.id, name="new", acting=cast.TESTER, now=NOW)
+    assert key.pepper_version == 2
+    assert api.key_by_plaintext(plaintext, NOW) == key
+
+
 def test_the_stored_hash_is_not_a_key(acme: cast.Player) -> None:
     assert api.key_by_plaintext(acme.key.digest, NOW) is None
 
