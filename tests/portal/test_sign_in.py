@@ -180,7 +180,5 @@ def test_a_page_behind_a_proxy_that_ends_tls_can_sign_in(acme: Player, settings,
 def test_only_our_own_proxies_are_believed_about_https(tmp_path, proxies: str, header: str) -> None:
     program = "from lumos_site.settings import control; print(control.SECURE_PROXY_SSL_HEADER)"
     environment = {**os.environ, "LUMOS_TRUSTED_PROXIES": proxies, "LUMOS_VAR": str(tmp_path)}
-    said = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-    )
+    said = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert said.stdout.strip() == header
