@@ -1,7 +1,8 @@
 """Books that could not be closed at once; owns their repetition until Redis answers, refuses to change amounts.
 
 A settlement may be sent twice (its answer was lost): the reservation's id makes the second one do nothing. What
-does not fit or is left at the end of the process is swept later as abandoned, at the input estimate.
+does not fit or is left at the end of the process is swept later as abandoned, at the input estimate. A reservation
+whose own answer was lost is given back, for its request was refused and nobody may be charged for that.
 """
 
 from __future__ import annotations
@@ -33,13 +34,21 @@ class Settlement:
     refusals: int = 0
 
 
+@dataclass(slots=True)
+class GiveBack:
+    """A reservation that may or may not have been made, of a request that was never forwarded."""
+
+    ticket: Ticket
+    refusals: int = 0
+
+
 class Settler:
     """Books at once when Redis answers; else keeps at most `backlog` settlements and repeats them in order."""
 
     def __init__(self, engine: QuotaEngine, backlog: int) -> None:
         self._engine = engine
         self._backlog = backlog
-        self._waiting: deque[Settlement] = deque()
+        self._waiting: deque[Settlement | GiveBack] = deque()
         self._worker: asyncio.Task[None] | None = None
         self.lost = 0
 
@@ -58,6 +67,10 @@ class Settler:
             self._keep(settlement)
             raise
 
+    def give_back(self, reservation_id: str, tenant_id: str) -> None:
+        """Release a reservation as soon as Redis answers; releasing one that was never made does nothing."""
+        self._keep(GiveBack(Ticket(reservation_id, tenant_id, b"")))
+
     async def drain(self, seconds: float) -> int:
         """Waits for the backlog; returns how many settlements are left to the sweeper."""
         if self._worker is not None:
@@ -65,7 +78,10 @@ class Settler:
             self._worker.cancel()
         return len(self._waiting)
 
-    async def _send(self, settlement: Settlement) -> None:
+    async def _send(self, settlement: Settlement | GiveBack) -> None:
+        if isinstance(settlement, GiveBack):
+            await self._engine.release(settlement.ticket)
+            return
         await self._engine.settle(
             settlement.ticket,
             input_tokens=settlement.input_tokens,
@@ -74,7 +90,7 @@ class Settler:
             event=settlement.event,
         )
 
-    def _keep(self, settlement: Settlement) -> None:
+    def _keep(self, settlement: Settlement | GiveBack) -> None:
         if len(self._waiting) >= self._backlog:
             self._lose(settlement, None)
             return
@@ -82,7 +98,7 @@ class Settler:
         if self._worker is None or self._worker.done():
             self._worker = asyncio.get_running_loop().create_task(self._repeat())
 
-    def _lose(self, settlement: Settlement, error: Exception | None) -> None:
+    def _lose(self, settlement: Settlement | GiveBack, error: Exception | None) -> None:
         self.lost += 1
         log.error(
             "proxy.settlement.left_to_sweeper",
@@ -108,7 +124,7 @@ class Settler:
                 attempt = 0
 
     @staticmethod
-    def _gives_up(settlement: Settlement, error: LumosError) -> bool:
+    def _gives_up(settlement: Settlement | GiveBack, error: LumosError) -> bool:
         """Whether the error is about this settlement rather than about the connection."""
         if isinstance(error, RedisRefused) or not isinstance(error, Unavailable):
             settlement.refusals += 1

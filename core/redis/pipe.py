@@ -25,11 +25,14 @@ _BACKOFF = (0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
 class RedisAway(Unavailable):
+    """`unanswered`: the command was on its way and may have been carried out, or may be yet."""
+
     code = "redis_unavailable"
     title = "The limit store is not reachable"
 
-    def __init__(self, message: str = "") -> None:
+    def __init__(self, message: str = "", *, unanswered: bool = False) -> None:
         super().__init__(message, next_step="Try again in a moment", headers={"retry-after": "1"})
+        self.unanswered = unanswered
 
 
 class RedisRefused(Unavailable):
@@ -71,7 +74,7 @@ class _Connection(asyncio.Protocol):
         self.transport = None
         for future in self.waiting:
             if not future.done():
-                future.set_exception(RedisAway())
+                future.set_exception(RedisAway(unanswered=True))
         self.waiting.clear()
         self._owner.on_lost(self)
 
@@ -155,7 +158,7 @@ class RedisPipe:
         while self._deadlines and (self._deadlines[0][1].done() or self._deadlines[0][0] <= now):
             _, future = self._deadlines.popleft()
             if not future.done():
-                future.set_exception(RedisAway("The limit store did not answer in time"))
+                future.set_exception(RedisAway("The limit store did not answer in time", unanswered=True))
         if self._deadlines:
             self._alarm = loop.call_at(self._deadlines[0][0], self._expire, loop)
 

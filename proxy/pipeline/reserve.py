@@ -6,12 +6,14 @@ priced by the tenant's sheet: a model without a price is refused, never given aw
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import orjson
 
 from billing.api import UnknownPrice, UsageStatus, estimate_micro
 from core.errors import Unavailable
+from core.redis.pipe import RedisAway
 from proxy import estimate
 from proxy.errors import LayerLimited, NotReady, PriceUnknown, QuotaSpent, RequestRefused
 from proxy.pipeline.route import CHAT
@@ -26,15 +28,25 @@ async def hold(exchange: Exchange, gateway: Gateway) -> None:
     """Sets estimates and admission. Raises LayerLimited, QuotaSpent, PriceUnknown, NotReady."""
     _estimate(exchange)
     request = _request(exchange, gateway.settings.total_ms + gateway.settings.lease_slack_ms)
-    try:
-        admission = await gateway.engine.reserve(request)
-    except Unavailable as error:
-        gateway.tally.redis_failures += 1
-        raise NotReady(code=error.code, retry_after_ms=1000) from error
+    admission = await _reserve(request, gateway)
     gateway.tail.heard_of(admission.sequence)
     if admission.denial is not None:
         raise _refusal(admission, admission.denial)
     exchange.admission = admission
+
+
+async def _reserve(request: ReserveRequest, gateway: Gateway) -> Admission:
+    """An answer that is lost, or that nobody waits for any more, may have been a yes: that one is given back."""
+    try:
+        return await gateway.engine.reserve(request)
+    except Unavailable as error:
+        gateway.tally.redis_failures += 1
+        if isinstance(error, RedisAway) and error.unanswered:
+            gateway.settler.give_back(request.id, request.limits.tenant_id)
+        raise NotReady(code=error.code, retry_after_ms=1000) from error
+    except asyncio.CancelledError:
+        gateway.settler.give_back(request.id, request.limits.tenant_id)
+        raise
 
 
 def price(exchange: Exchange, inputs: int, cached: int, outputs: int) -> int:
