@@ -79,7 +79,7 @@ def migrate_everything(*, verbosity: int = 0) -> list[str]:
 
     Raises ImproperlyConfigured under the settings of a role that leaves apps, and so their tables, out.
     """
-    if settings.INSTALLED_APPS != [*settings.SHARED_APPS, *settings.TENANT_APPS]:
+    if [*settings.SHARED_APPS, *settings.TENANT_APPS] != settings.INSTALLED_APPS:
         raise ImproperlyConfigured("Migrate with lumos_site.settings.control: other roles leave apps out")
     if not schemas_behind():
         return []
