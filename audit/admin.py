@@ -87,10 +87,22 @@ class IsItStuck(Question):
 
 @admin.register(OutboxEvent)
 class OutboxEventAdmin(ReadOnlyAdmin):
-    list_display = ("type_name", "made", "delivered", "attempts", "last_error")
+    list_display = ("kind", "made", "delivered", "tries", "last_fault")
     list_filter = (IsItStuck, ("type_name", FieldTextFilter))
     search_fields = ("type_name", "last_error")
     ordering = ("-created_at", "-id")
+
+    @display(description=_("event"), ordering="type_name")
+    def kind(self, event: OutboxEvent) -> str:
+        return event.type_name
+
+    @display(description=_("attempts"), ordering="attempts")
+    def tries(self, event: OutboxEvent) -> int:
+        return event.attempts
+
+    @display(description=_("last error"))
+    def last_fault(self, event: OutboxEvent) -> str:
+        return event.last_error
 
     @display(description=_("created"), ordering="created_at")
     def made(self, event: OutboxEvent) -> str:

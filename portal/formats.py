@@ -72,11 +72,13 @@ def until(instant: datetime, now: datetime | None = None) -> str:
     if left <= timedelta(0):
         return _("now")
     days, hours, minutes = left.days, left.seconds // 3600, left.seconds % 3600 // 60
+    # Named before they are used: gettext finds no message inside of an f-string.
+    hour_text, minute_text = _("%(count)d h") % {"count": hours}, _("%(count)d min") % {"count": minutes}
     if days:
         day_text = ngettext("%(count)d day", "%(count)d days", days) % {"count": days}
-        return f"{day_text} {_('%(count)d h') % {'count': hours}}" if hours else day_text
+        return f"{day_text} {hour_text}" if hours else day_text
     if hours:
-        return f"{_('%(count)d h') % {'count': hours}} {_('%(count)d min') % {'count': minutes}}"
+        return f"{hour_text} {minute_text}"
     if minutes:
-        return _("%(count)d min") % {"count": minutes}
+        return minute_text
     return _("%(count)d s") % {"count": max(left.seconds, 1)}

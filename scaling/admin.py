@@ -28,12 +28,14 @@ from core.admin import (
     display,
 )
 from core.clock import utc_now
-from scaling.data import Fleet, Mode
+from scaling.data import Fleet, Mode, Reason
 from scaling.models import ScalingDecision, ScalingPolicy, ScalingTarget
 from scaling.selectors import fleet_or_none
 from scaling.services import POLICY_FIELDS, pause_policy, resume_policy, set_policy
 from tenants.api import Tenant
 
+# The theme shows the code instead of the words for a code that has no colour.
+_REASONS = {**dict.fromkeys(Reason, "default"), Reason.SCALED_UP: "success", Reason.SCALED_DOWN: "info"}
 _MODES = {Mode.AUTO: "success", Mode.RECOMMEND_ONLY: "info", Mode.PAUSED: "warning"}
 
 
@@ -106,8 +108,9 @@ class ScalingPolicyAdmin(LumosModelAdmin):
 
     @display(description=_("targets"))
     def targets_shown(self, policy: ScalingPolicy) -> str:
-        queue = "" if policy.queue_target is None else f", {_('queue')} {policy.queue_target}"
-        return f"CPU {policy.cpu_target_percent} %, {_('memory')} {policy.memory_target_percent} %{queue}"
+        queue, memory = _("queue"), _("memory")  # not in the f-strings: gettext finds no message there
+        tasks = "" if policy.queue_target is None else f", {queue} {policy.queue_target}"
+        return f"CPU {policy.cpu_target_percent} %, {memory} {policy.memory_target_percent} %{tasks}"
 
     @display(description=_("last change of workers"), ordering="changed_last")
     def last_change(self, policy: ScalingPolicy) -> str:
@@ -196,6 +199,6 @@ class ScalingDecisionAdmin(ReadOnlyAdmin):
     def move(self, decision: ScalingDecision) -> str:
         return f"{decision.current} → {decision.final}"
 
-    @display(description=_("reason"), ordering="reason", label={"scaled_up": "success", "scaled_down": "info"})
+    @display(description=_("reason"), ordering="reason", label=_REASONS)
     def reason_shown(self, decision: ScalingDecision) -> tuple[str, str]:
         return decision.reason, decision.get_reason_display()

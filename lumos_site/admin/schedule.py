@@ -37,11 +37,19 @@ class PeriodicTaskForm(beat_admin.PeriodicTaskForm):  # type: ignore[misc]
 @admin.register(PeriodicTask)
 class PeriodicTaskAdmin(beat_admin.PeriodicTaskAdmin, LumosModelAdmin):  # type: ignore[misc]
     form = PeriodicTaskForm
-    list_display = ("name", "task", "scheduler", "enabled", "last_run", "total_run_count")
+    list_display = ("name", "task_shown", "every", "enabled", "last_run", "total_run_count")
     list_filter = ("enabled", "one_off")
     list_select_related = ("interval", "crontab", "solar", "clocked")
     ordering = ("name",)
     search_fields = ("name", "task")
+
+    @display(description=_("task"), ordering="task")
+    def task_shown(self, task: PeriodicTask) -> str:
+        return str(task.task)
+
+    @display(description=_("schedule"))
+    def every(self, task: PeriodicTask) -> str:
+        return str(task.scheduler)
 
     @display(description=_("last run"), ordering="last_run_at")
     def last_run(self, task: PeriodicTask) -> str:

@@ -109,7 +109,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_HISTORY": False,
     "SHOW_BACK_BUTTON": True,
-    "SHOW_LANGUAGES": False,
+    "SHOW_LANGUAGES": True,
     "ENVIRONMENT": "lumos_site.settings.admin.environment",
     "BORDER_RADIUS": "8px",
     "STYLES": [lambda request: static("admin/lumos.css")],

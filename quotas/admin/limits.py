@@ -36,7 +36,7 @@ from quotas.data import Dimension, LimitSource, Unit
 from quotas.models import PlanLimit, StoredLimit, TenantLimit, TypeLimit
 from quotas.selectors import effective_limits, usage_of
 from quotas.services import clear_limit, set_limit, set_plan_limit, set_type_limit
-from tenants.api import TenantNotFound, TenantType, tenant_by_id
+from tenants.api import Tenant, TenantNotFound, TenantType, tenant_by_id
 
 
 class LimitForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -118,12 +118,24 @@ class _LimitAdmin(LumosModelAdmin):
         return ago(row.changed_at)
 
 
+_TYPES: list[tuple[str, Any]] = list(Tenant._meta.get_field("type").flatchoices)
+
+
 @admin.register(TypeLimit)
 class TypeLimitAdmin(_LimitAdmin):
     subject = "tenant_type"
-    list_display = ("tenant_type", "dimension", "limit_shown", "strictness", "changed")
+    list_display = ("type_shown", "dimension", "limit_shown", "strictness", "changed")
     list_filter = (("tenant_type", ChoicesDropdownFilter), ("dimension", ChoicesDropdownFilter))
     ordering = ("tenant_type", "dimension")
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "tenant_type":
+            kwargs["choices"] = _TYPES
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
+    @display(description=_("tenant type"), ordering="tenant_type")
+    def type_shown(self, row: TypeLimit) -> str:
+        return str(dict(_TYPES)[row.tenant_type])
 
     def store(self, row: TypeLimit, common: dict[str, Any]) -> None:
         set_type_limit(tenant_type=TenantType(row.tenant_type), **common)

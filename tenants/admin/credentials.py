@@ -123,9 +123,9 @@ class ApiKeyAdmin(_MadeOnce):
     fieldsets = (
         (None, {"fields": ("tenant", "name", "key_shown", "live", "scopes", "allowed_models")}),
         (_("Limits"), {"fields": ("requests_per_minute", "tokens_per_minute", "expires_at", "revoked_at")}),
-        (_("Identity"), {"fields": ("public_id", "created_at", "created_by", "pepper_version")}),
+        (_("Identity"), {"fields": ("public_id", "created_at", "created_by", "pepper")}),
     )
-    readonly_fields = ("key_shown", "public_id", "pepper_version")
+    readonly_fields = ("key_shown", "public_id", "pepper")
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: forms.ModelForm[ApiKey], change: bool) -> None:
         made, plaintext = create_api_key(
@@ -140,6 +140,14 @@ class ApiKeyAdmin(_MadeOnce):
         )
         obj.__dict__.update(made.__dict__)
         obj.plaintext = plaintext  # type: ignore[attr-defined]
+
+    @display(description=_("public id"))
+    def public_id(self, key: ApiKey) -> str:
+        return key.public_id
+
+    @display(description=_("version of the pepper"))
+    def pepper(self, key: ApiKey) -> int:
+        return key.pepper_version
 
     @display(description=_("key"), header=True)
     def key_shown(self, key: ApiKey) -> list[str]:
@@ -199,16 +207,17 @@ class ApiKeyAdmin(_MadeOnce):
 
 @admin.register(OperatorToken)
 class OperatorTokenAdmin(_MadeOnce):
-    list_display = ("name", "user", "state", "last_four", "expires_at", "created_at")
+    list_display = ("name", "account", "state", "ending", "expires_at", "created_at")
     list_select_related = ("user",)
     search_fields = ("name", "user__username", "last_four")
     ordering = ("-created_at",)
     fields = ("name", "expires_at")
+    readonly_fields = ("account", "ending")
     actions_row = ("revoke",)
     actions_detail = ("revoke",)
 
     def get_fields(self, request: HttpRequest, obj: OperatorToken | None = None) -> tuple[str, ...]:
-        return ("name", "user", "last_four", "expires_at", "revoked_at", "created_at") if obj else self.fields
+        return ("name", "account", "ending", "expires_at", "revoked_at", "created_at") if obj else self.fields
 
     def save_model(
         self, request: HttpRequest, obj: OperatorToken, form: forms.ModelForm[OperatorToken], change: bool
@@ -223,6 +232,14 @@ class OperatorTokenAdmin(_MadeOnce):
         )
         obj.__dict__.update(made.__dict__)
         obj.plaintext = plaintext  # type: ignore[attr-defined]
+
+    @display(description=_("account"), ordering="user__username")
+    def account(self, token: OperatorToken) -> str:
+        return token.user.get_username()
+
+    @display(description=_("ends with"))
+    def ending(self, token: OperatorToken) -> str:
+        return token.last_four
 
     @display(description=_("state"), label=KEY_COLOURS)
     def state(self, token: OperatorToken) -> tuple[str, str]:

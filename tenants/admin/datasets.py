@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.datasets import BaseDataset
 
-from core.admin import ReadOnlyAdmin, ago, display
+from core.admin import EMPTY, ReadOnlyAdmin, ago, display
 from tenants.admin.labels import KEY_COLOURS, key_state
 from tenants.models import ApiKey, Domain, Membership
 
@@ -47,12 +47,16 @@ class _Keys(_OfTenant):
 
 
 class _Members(_OfTenant):
-    list_display = ("user", "role", "created_shown")
+    list_display = ("account", "role", "created_shown")
     list_select_related = ("user",)
     ordering = ("created_at",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("user")
+
+    @display(description=_("account"))
+    def account(self, membership: Membership) -> str:
+        return membership.user.get_username()
 
     @display(description=_("since"))
     def created_shown(self, membership: Membership) -> str:
@@ -60,8 +64,16 @@ class _Members(_OfTenant):
 
 
 class _Domains(_OfTenant):
-    list_display = ("domain", "is_primary")
+    list_display = ("name", "main")
     ordering = ("-is_primary", "domain")
+
+    @display(description=_("domain"))
+    def name(self, domain: Domain) -> str:
+        return str(domain.domain)
+
+    @display(description=_("main address"))
+    def main(self, domain: Domain) -> str:
+        return "✓" if domain.is_primary else EMPTY
 
 
 class KeysOfTenant(BaseDataset):  # type: ignore[misc]

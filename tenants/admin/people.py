@@ -10,7 +10,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.widgets import UnfoldAdminEmailInputWidget
 
 from audit.api import operator_actor
-from core.admin import LumosModelAdmin, ReadOnlyAdmin, admin_link, ago, display
+from core.admin import EMPTY, LumosModelAdmin, ReadOnlyAdmin, admin_link, ago, display
 from core.clock import utc_now
 from tenants.data import Role
 from tenants.models import Domain, Membership
@@ -31,7 +31,7 @@ class NewMemberForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(Membership)
 class MembershipAdmin(LumosModelAdmin):
-    list_display = ("user", "tenant_shown", "role", "since")
+    list_display = ("account", "tenant_shown", "role", "since")
     list_filter = (("role", ChoicesDropdownFilter), ("tenant", AutocompleteSelectFilter))
     list_select_related = ("user", "tenant")
     search_fields = ("user__username", "user__email", "tenant__name", "tenant__slug")
@@ -39,7 +39,8 @@ class MembershipAdmin(LumosModelAdmin):
     autocomplete_fields = ("tenant",)
     form = NewMemberForm
     add_fieldsets = ((None, {"fields": ("tenant", "email", "role")}),)
-    fields = ("user", "tenant", "role", "created_at")
+    fields = ("account", "tenant", "role", "created_at")
+    readonly_fields = ("account",)
 
     def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
@@ -59,6 +60,10 @@ class MembershipAdmin(LumosModelAdmin):
         )
         obj.__dict__.update(made.__dict__)
 
+    @display(description=_("account"), ordering="user__username")
+    def account(self, membership: Membership) -> str:
+        return membership.user.get_username()
+
     @display(description=_("tenant"), ordering="tenant__name")
     def tenant_shown(self, membership: Membership) -> str:
         return admin_link("tenants_tenant_change", membership.tenant.name, membership.tenant_id)
@@ -70,10 +75,18 @@ class MembershipAdmin(LumosModelAdmin):
 
 @admin.register(Domain)
 class DomainAdmin(ReadOnlyAdmin):
-    list_display = ("domain", "tenant_shown", "is_primary")
+    list_display = ("name", "tenant_shown", "main")
     list_select_related = ("tenant",)
     search_fields = ("domain", "tenant__name")
     ordering = ("domain",)
+
+    @display(description=_("domain"), ordering="domain")
+    def name(self, domain: Domain) -> str:
+        return str(domain.domain)
+
+    @display(description=_("main address"), ordering="is_primary")
+    def main(self, domain: Domain) -> str:
+        return "✓" if domain.is_primary else EMPTY
 
     @display(description=_("tenant"), ordering="tenant__name")
     def tenant_shown(self, domain: Domain) -> str:

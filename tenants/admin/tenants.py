@@ -87,11 +87,11 @@ class TenantAdmin(LumosModelAdmin):
     search_fields = ("name", "slug", "id")
     search_help_text = _("Name, slug or ten_ id")
     ordering = ("-created_at", "-id")
-    readonly_fields = ("public_id", "status", "status_reason", "plan", "schema_name", "created_at")
+    readonly_fields = ("public_id", "status", "status_reason", "plan", "schema", "created_at")
     fieldsets = (
         (None, {"fields": ("name", "slug", "type", "region")}),
         (_("Status"), {"fields": ("status", "status_reason", "plan")}),
-        (_("Identity"), {"fields": ("public_id", "schema_name", "created_at")}),
+        (_("Identity"), {"fields": ("public_id", "schema", "created_at")}),
     )
     add_fieldsets = ((None, {"fields": ("name", "slug", "type", "region")}),)
     actions = ("suspend_selected", "resume_selected")
@@ -124,6 +124,14 @@ class TenantAdmin(LumosModelAdmin):
         kind = TenantType(obj.type)
         made = create_tenant(slug=obj.slug, name=obj.name, type=kind, region=obj.region, acting=acting, now=now)
         obj.__dict__.update(made.__dict__)
+
+    @display(description=_("public id"))
+    def public_id(self, tenant: Tenant) -> str:
+        return tenant.public_id
+
+    @display(description=_("schema"))
+    def schema(self, tenant: Tenant) -> str:
+        return str(tenant.schema_name)
 
     @display(description=_("tenant"), ordering="name", header=True)
     def shown(self, tenant: Tenant) -> list[str]:

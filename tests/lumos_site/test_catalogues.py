@@ -8,11 +8,15 @@ from pathlib import Path
 import polib
 import pytest
 import redis as redis_library
+from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
+from unfold.utils import display_for_label
 
 from lumos_site.devtools.catalogues import LOCALE, catalogue_file, drift, faults, stale, write
 from lumos_site.devtools.messages import SCRIPTS, have_gettext, key_of
+from scaling.data import Reason
+from scaling.models import REASON_CHOICES, ScalingDecision
 from tests.cast import Operator
 from tests.lumos_site.stage import set_stage
 
@@ -121,3 +125,20 @@ def test_the_admin_speaks_chinese(
     text = "".join(page.content.decode() for page in pages)
     assert [word for word in words if word not in text] == []
     assert re.search(rf'<html[^>]* lang="{language}"', text)
+
+
+def test_an_operator_chooses_the_language_in_the_menu_of_the_account(olivia: Operator) -> None:
+    client = Client(HTTP_HOST="localhost")
+    client.force_login(olivia.user)
+    assert 'value="zh-hant"' in client.get("/admin/").content.decode()
+    answer = client.post("/i18n/setlang/", {"language": "zh-hant", "next": "/admin/"})
+    assert answer["Location"] == "/admin/"
+    assert re.search(r'<html[^>]* lang="zh-hant"', client.get("/admin/").content.decode())
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_a_decision_tells_its_reason_in_words(reason: Reason) -> None:
+    """The theme shows the bare code of whatever has no colour."""
+    shown = admin.site._registry[ScalingDecision].reason_shown
+    cell = display_for_label(shown(ScalingDecision(reason=reason.value)), "-", shown.label)
+    assert str(dict(REASON_CHOICES)[reason]) in cell
