@@ -13,8 +13,8 @@ from typing import TypeVar
 from core.crypto import KeyedHash, current_version, pepper
 from core.redis.pipe import RedisPipe
 from proxy.conf import GatewaySettings
-from proxy.errors import CredentialRefused
-from proxy.records import KeyRecord, TenantRecord, key_name, tenant_name
+from proxy.errors import CredentialRefused, NotReady
+from proxy.records import KeyRecord, TenantRecord, epoch_name, key_name, tenant_name
 from tenants.api import is_well_formed
 
 _PURPOSE = "api_key"
@@ -35,7 +35,8 @@ class Directory:
         self._peppers: tuple[KeyedHash, ...] = ()
 
     async def key(self, token: str) -> KeyRecord:
-        """The record of a presented key. Raises CredentialRefused; Unavailable when Redis is needed and away."""
+        """The record of a presented key. Raises CredentialRefused; Unavailable when Redis is needed and away, and
+        NotReady when it is there and empty."""
         digest = self._digest(token.encode(), 0)
         known = self._keys.get(digest)
         if known is not None:
@@ -46,13 +47,15 @@ class Directory:
         return await self._fetch_key(token, digest)
 
     async def tenant(self, tenant_id: str) -> TenantRecord | None:
-        """The tenant's record, None when nobody published one. Raises Unavailable."""
+        """The tenant's record, None when nobody published one. Raises Unavailable and NotReady."""
         known = self._tenants.get(tenant_id)
         if known is not None:
             self._tenants.move_to_end(tenant_id)
             return known
         generation = self._generation
-        raw = await self._pipe.execute("GET", tenant_name(tenant_id))
+        raw, epoch = await self._pipe.execute("MGET", tenant_name(tenant_id), epoch_name())
+        if raw is None and epoch is None:
+            raise NotReady(retry_after_ms=2000)
         record = TenantRecord.from_json(raw) if raw else None
         if record is not None and generation == self._generation:
             _remember(self._tenants, tenant_id, record, self._settings.key_cache)
@@ -85,7 +88,10 @@ class Directory:
             raise CredentialRefused()
         generation = self._generation
         digests = [self._digest(token.encode(), age) for age in range(len(self._peppers))]
-        found = [raw for raw in await self._pipe.execute("MGET", *map(key_name, digests)) if raw]
+        *records, epoch = await self._pipe.execute("MGET", *map(key_name, digests), epoch_name())
+        found = [raw for raw in records if raw]
+        if not found and epoch is None:
+            raise NotReady(retry_after_ms=2000)  # Redis lost what was published: nobody can be told to be unknown
         if not found:
             until = time.monotonic() + self._settings.unknown_seconds
             _remember(self._unknown, digest, until, self._settings.unknown_cache)

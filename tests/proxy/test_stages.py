@@ -32,11 +32,12 @@ from proxy.errors import (
 from proxy.exchange import Exchange
 from proxy.gateway import Gateway
 from proxy.pipeline import admit, authenticate, forward, limit, relay, reserve, route, settle
+from proxy.records import epoch_name, key_name
 from quotas.api import Dimension, Limit
 from tenants.keyformat import new_key
 from tests.proxy.fakeserver import Call, completion, fake_server, good, usage_of
 from tests.proxy.walks import CHAT_BODY, exchange_for, port_of, running
-from tests.proxy.world import World, model, sheet
+from tests.proxy.world import World, digest_of, model, sheet
 
 
 @pytest.fixture
@@ -173,6 +174,13 @@ class TestAuthenticate:
             assert port_of(exchange).status == 401
             bodies.add(port_of(exchange).sent[0])
         assert len(bodies) == 1
+
+    async def test_when_redis_lost_what_was_published_nobody_is_told_to_be_unknown(self, world: World) -> None:
+        control().delete(epoch_name(), key_name(digest_of(world.token)))
+        async with running() as gateway:
+            with pytest.raises(NotReady):
+                await through(exchange_for(world.token), gateway, authenticate.identify)
+            assert len(gateway.directory._unknown) == 0
 
     async def test_an_unknown_key_is_remembered_for_a_moment_and_forgotten_when_it_is_born(
         self, gateway: Gateway, world: World

@@ -26,6 +26,7 @@ from proxy.records import (
     TenantRecord,
     catalogue_name,
     changes_name,
+    epoch_name,
     key_name,
     tenant_name,
 )
@@ -137,4 +138,5 @@ def make_world(upstream: str = "", *models: ModelRecord, **limits: Any) -> World
     world.publish_tenant(**limits)
     world.publish_key()
     world.publish_catalogue(*models, upstream=upstream)
+    redis.set(epoch_name(), new_ulid())
     return world
