@@ -61,7 +61,3 @@ class EngineKeys:
 
 def used_field(dimension: str) -> str:
     return f"{dimension}:used"
-
-
-def held_field(dimension: str) -> str:
-    return f"{dimension}:held"

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast
 
 import redis
 import structlog
@@ -41,10 +41,11 @@ class TotalsProvider(Protocol):
     def __call__(self, period: Period) -> Iterable[PeriodTotals]: ...
 
 
+P = TypeVar("P", bound=TotalsProvider)
 _provider: list[TotalsProvider] = []
 
 
-def register_totals_provider(provider: TotalsProvider) -> TotalsProvider:
+def register_totals_provider(provider: P) -> P:
     """Say who keeps the books; the last one registered counts. Usable as a decorator."""
     _provider[:] = [provider]
     return provider

@@ -8,17 +8,19 @@ from typing import Final
 from core.redis.pipe import Script
 
 _FOLDER = Path(__file__).parent / "lua"
-_COMMON = (_FOLDER / "common.lua").read_text()
+COMMON: Final = (_FOLDER / "common.lua").read_text()
 
 
-def _load(name: str) -> Script:
-    return Script(f"quotas.{name}", f"{_COMMON}\n{(_FOLDER / f'{name}.lua').read_text()}")
+def _load(name: str, *, before: tuple[str, ...] = ()) -> Script:
+    """Lua has no include: what several scripts share stands in front of each."""
+    texts = [(_FOLDER / f"{part}.lua").read_text() for part in (*before, name)]
+    return Script(f"quotas.{name}", "\n".join([COMMON, *texts]))
 
 
 RESERVE: Final = _load("reserve")
-SETTLE: Final = _load("settle")
-RELEASE: Final = _load("release")
-SWEEP: Final = _load("sweep")
+SETTLE: Final = _load("settle", before=("closing",))
+RELEASE: Final = _load("release", before=("closing",))
+SWEEP: Final = _load("sweep", before=("closing",))
 PEEK: Final = _load("peek")
 CORRECT: Final = _load("correct")
 REBUILD: Final = _load("rebuild")

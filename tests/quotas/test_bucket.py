@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from core.redis.pipe import Script
 from quotas.data import MINUTE_US, MOST
 from quotas.engine.blocking import run_script
-from quotas.engine.scripts import _COMMON, RESERVE
+from quotas.engine.scripts import COMMON, RESERVE
 
 # Plays a list of (amount, time) into one bucket and tells, for each, what was in it before: the texts of the state.
 PLAY = Script(
     "test.bucket",
-    _COMMON
+    COMMON
     + """
 local states, stored = {}, false
 for i = 3, #ARGV, 2 do
@@ -81,5 +81,5 @@ def test_a_limit_of_nothing_keeps_what_is_in_it(redis) -> None:
 
 
 def test_the_tested_arithmetic_is_the_one_in_use() -> None:
-    assert _COMMON in RESERVE.text
+    assert COMMON in RESERVE.text
     assert "bucket(stored, limit, window, now)" in RESERVE.text

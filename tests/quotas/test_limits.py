@@ -174,6 +174,7 @@ def test_seeding_writes_what_is_missing_and_keeps_what_operators_changed(db: Non
 def test_the_limits_of_all_tenants_take_four_queries(acme: Player, globex: Player, django_assert_num_queries) -> None:
     _set(acme, value=7)
     set_plan_limit(plan="gold", dimension=MONEY, value=5, acting=TESTER, now=NOW)
+    set_type_limit(tenant_type=TenantType.ENTERPRISE, dimension=REQUESTS, value=1, acting=TESTER, now=NOW)
     with django_assert_num_queries(4):
         every = all_effective_limits()
     assert {limits.tenant_id: limits for limits in every} == {

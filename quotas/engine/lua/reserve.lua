@@ -61,7 +61,7 @@ local function decide_rates(g)
     if text then
       writes[#writes + 1] = fields[i]
       writes[#writes + 1] = text
-      change[i] = level
+      if is_watched(p, RATE, m, level) then change[#change + 1] = { m, level } end
       if full > life then life = full end
     end
   end
@@ -87,7 +87,8 @@ local function decide_periods(g)
       writes[#writes + 1] = fields[2 * i - 1]
       writes[#writes + 1] = '0'
     end
-    change[i] = used + held + amount
+    local level = used + held + amount
+    if is_watched(p, PERIOD, m, level) then change[#change + 1] = { m, level } end
   end
   changes[#changes + 1] = change
 end
@@ -100,7 +101,7 @@ local function decide_level(g)
   if p[m + HARD] and limit >= 0 and taken + 1 > limit then
     deny(limit, limit - taken, limit == 0 and never or 1000000)
   end
-  changes[#changes + 1] = { g = g, taken + 1 }
+  changes[#changes + 1] = { g = g, level = taken + 1 }
 end
 
 local function take_lease(g, level)
@@ -117,11 +118,9 @@ end
 
 local function hold(change)
   local g, writes = change.g, change.writes
-  if p[g] == LEVEL then return take_lease(g, change[1]) end
-  local i, first, last = 0, meters(p, g)
-  for m = first, last, METER_SIZE do
-    i = i + 1
-    if is_watched(p, p[g], m, change[i]) then watch(alerts, p, g, m, change[i], writes) end
+  if p[g] == LEVEL then return take_lease(g, change.level) end
+  for i = 1, #change do
+    watch(alerts, p, g, change[i][1], change[i][2], writes)
   end
   redis.call('HSET', p[g + 2], unpack(writes))
   if p[g] == RATE then
