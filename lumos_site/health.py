@@ -36,9 +36,9 @@ def _ask_gateway() -> None:
 
 
 CHECKS: dict[str, dict[str, Callable[[], None]]] = {
-    "gateway": {"gateway": _ask_gateway},
+    "gateway": {"redis": _ask_redis, "gateway": _ask_gateway},
     "control": {"database": _ask_database, "redis": _ask_redis},
-    "web": {"database": _ask_database, "gateway": _ask_gateway},
+    "web": {"database": _ask_database, "redis": _ask_redis, "gateway": _ask_gateway},
 }
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 import structlog
 from django.core.exceptions import PermissionDenied
 from django.core.signals import got_request_exception
-from django.http import Http404
+from django.http import Http404, HttpResponse
 from rest_framework import exceptions, serializers, status
 from rest_framework.response import Response
 
 from core.errors import InvalidInput, LumosError, NotAuthenticated, NotFound, PermissionRefused
+from core.outages import outage_of
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -60,6 +62,13 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response:
     return answer
 
 
+def plain_problem(error: LumosError, path: str) -> HttpResponse:
+    """The same document for a request that never reached a view."""
+    answer = _of_ours(error)
+    body = {**answer.data, "instance": path, "request_id": ""}
+    return HttpResponse(json.dumps(body), status=answer.status_code, content_type=MEDIA_TYPE, headers=error.headers)
+
+
 def _of_anything(error: Exception, view: HasRequest) -> Response:
     if isinstance(error, LumosError):
         return _of_ours(error)
@@ -71,6 +80,14 @@ def _of_anything(error: Exception, view: HasRequest) -> Response:
         return _of_validation(error)
     if isinstance(error, exceptions.APIException):
         return _of_framework(error)
+    return _of_unexpected(error, view)
+
+
+def _of_unexpected(error: Exception, view: HasRequest) -> Response:
+    """A server that is away, which is told as such, or our own fault."""
+    if (outage := outage_of(error)) is not None:
+        log.warning("rest.outage", code=outage.code, error=str(error)[:200], request_id=getattr(view, "request_id", ""))
+        return _of_ours(outage)
     log.error("rest.unexpected_error", exc_info=error, request_id=getattr(view, "request_id", ""))
     got_request_exception.send(sender=type(view), request=view.request)
     return _of_ours(LumosError("Something went wrong on our side."))

@@ -18,6 +18,9 @@ if ROLE in ("web", "control"):
         "max_size": env_int("LUMOS_DB_POOL", 12),
         "timeout": 5,
         "max_lifetime": 900,
+        # A failed attempt is repeated after 1 s, 2 s, 4 s …, and holds up those who wait. Given up soon, the next
+        # request makes a fresh one at once, so that pages are back when the database is.
+        "reconnect_timeout": 4,
     }
 
 MIDDLEWARE = [

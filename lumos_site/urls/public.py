@@ -12,3 +12,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("lumos_site.urls.api")),
 ]
+
+# Also for whatever breaks before a host's tenant is known.
+handler500 = "portal.faults.server_error"
