@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NoReturn
 
 import orjson
@@ -12,6 +13,8 @@ _NAME_LIMIT = 200
 _INPUTS_LIMIT = 2048
 _CHOICES_LIMIT = 16
 _TOKENS_LIMIT = 10_000_000
+_ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
+_RELIED_ON = (b'"model"', b'"stream"', b'"stream_options"', b'"max_tokens"', b'"max_completion_tokens"', b'"n"')
 Request = dict[str, Any]
 
 
@@ -64,15 +67,21 @@ def changed(raw: bytes, request: Request, changes: Request) -> bytes:
     """The body with `changes` in it; the same bytes when there are none.
 
     A single new field is put in front of the closing brace. Anything else is encoded anew, because two fields of
-    one name mean different things to different parsers.
+    one name mean different things to different parsers: what was checked here must be what the provider reads.
     """
-    if not changes:
+    is_clear = not _may_repeat_names(raw)
+    if not changes and is_clear:
         return raw
-    is_new = not any(name in request for name in changes)
+    is_new = is_clear and not any(name in request for name in changes)
     request.update(changes)
     if is_new:
         return raw.rstrip()[:-1] + b"," + orjson.dumps(changes)[1:]
     return encode(request)
+
+
+def _may_repeat_names(raw: bytes) -> bool:
+    """Whether a field that the gateway relies on could stand twice, also in escaped letters; wrong only towards yes."""
+    return _ESCAPED_LETTER.search(raw) is not None or any(raw.count(name) > 1 for name in _RELIED_ON)
 
 
 def encode(request: Request) -> bytes:

@@ -171,7 +171,10 @@ class RedisPipe:
     async def _open(self) -> None:
         assert self._loop is not None
         _, connection = await self._loop.create_connection(
-            lambda: _Connection(self), self._url.hostname or "127.0.0.1", self._url.port or 6379
+            lambda: _Connection(self),
+            self._url.hostname or "127.0.0.1",
+            self._url.port or 6379,
+            ssl=self._url.scheme == "rediss" or None,
         )
         for command in self._greeting():
             reply: asyncio.Future[Any] = self._loop.create_future()

@@ -12,5 +12,5 @@ class Migration(migrations.Migration):
         fence("tenants_tenant", column="id"),
         fence("tenants_domain"),
         fence("tenants_membership"),
-        fence("tenants_apikey", privileges=("SELECT", "INSERT", "UPDATE")),
+        fence("tenants_apikey", privileges=("SELECT", "INSERT", "UPDATE (revoked_at)")),
     ]

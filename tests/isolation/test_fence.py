@@ -16,6 +16,7 @@ from django.core.cache import cache
 from django.db import connection, connections, transaction
 from django.db.utils import DatabaseError, ProgrammingError
 
+from core.clock import utc_now
 from core.tenancy import NoActiveScope, TenantRef, clear_scope, platform_scope, run_in_tenant, tenant_scope
 from core.tenancy.cache import make_key
 from core.tenancy.context import PLATFORM, Scope, set_scope
@@ -179,7 +180,14 @@ def test_shared_tables_show_a_tenant_its_own_rows_only(pair: tuple[TenantRef, Te
     with tenant_scope(pair[1]):
         assert [row.slug for row in Tenant.objects.all()] == ["globex"]
         assert {key.tenant_id for key in ApiKey.objects.all()} == {pair[1].id}
-        assert ApiKey.objects.filter(tenant_id=pair[0].id).update(name="mine now") == 0
+        assert ApiKey.objects.filter(tenant_id=pair[0].id).update(revoked_at=utc_now()) == 0
+
+
+def test_a_tenant_may_revoke_its_key_and_change_nothing_else_of_it(pair: tuple[TenantRef, TenantRef]) -> None:
+    with tenant_scope(pair[0]):
+        assert ApiKey.objects.update(revoked_at=utc_now()) == 1
+        with pytest.raises(ProgrammingError, match="permission denied"):
+            ApiKey.objects.update(scopes=["inference"])
 
 
 def test_a_tenant_cannot_write_a_row_in_anothers_name(pair: tuple[TenantRef, TenantRef]) -> None:

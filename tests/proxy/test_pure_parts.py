@@ -159,6 +159,15 @@ class TestBody:
         assert changed.startswith(raw.rstrip()[:-1])
         assert json.loads(changed) == {**request, "stream_options": {"include_usage": True}}
 
+    @pytest.mark.parametrize("name", ['"model"', '"mod\\u0065l"'])
+    def test_a_name_that_stands_twice_reaches_the_provider_once(self, name: str) -> None:
+        """Were the bytes passed on, a provider that reads the first one would serve a model that nobody checked."""
+        raw = b'{"model":"dear","messages":[],%b:"cheap"}' % name.encode()
+        request = body.decode(raw)
+        assert request["model"] == "cheap"
+        assert orjson.loads(body.changed(raw, request, {})) == {"model": "cheap", "messages": []}
+        assert b"dear" not in body.changed(raw, request, {"stream_options": {"include_usage": True}})
+
     def test_a_field_that_is_there_is_replaced_and_not_doubled(self) -> None:
         request = self.chat()
         changed = body.changed(orjson.dumps(request), request, {"model": "other"})
