@@ -13,7 +13,7 @@ _NAME_LIMIT = 200
 _INPUTS_LIMIT = 2048
 _CHOICES_LIMIT = 16
 _TOKENS_LIMIT = 10_000_000
-_ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
+_ESCAPED_LETTER = re.compile(rb"\\u00(?:[46][1-9a-fA-F]|[57][0-9aA]|5[fF])")
 _RELIED_ON = (b'"model"', b'"stream"', b'"stream_options"', b'"max_tokens"', b'"max_completion_tokens"', b'"n"')
 Request = dict[str, Any]
 
