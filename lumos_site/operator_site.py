@@ -10,12 +10,14 @@ from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
 from lumos_site.dashboard import views
+from lumos_site.sign_in import OperatorSignInForm
 
 
 class OperatorAdminSite(UnfoldAdminSite):  # type: ignore[misc]
     """Django's default site, by `lumos_site.apps.OperatorAdminConfig`."""
 
     index_title = _("Overview")
+    login_form = OperatorSignInForm
 
     def __init__(self, name: str = "admin") -> None:
         super().__init__(name)

@@ -10,10 +10,10 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from audit.api import Actor, record
+from core.address import client_address
+from core.attempts import count_attempt, forget_attempts
 from core.errors import NotAuthenticated
 from core.tenancy import platform_scope
-from portal.sign_in.address import client_address
-from portal.sign_in.attempts import count_attempt, forget_attempts
 from tenants.api import Tenant, membership_of
 
 
@@ -35,14 +35,14 @@ class Credentials:
 def sign_in(request: HttpRequest, *, tenant: Tenant, credentials: Credentials) -> User:
     """Sign in and return the account. Raises WrongCredentials, TooManyAttempts and Unavailable."""
     address = client_address(request)
-    count_attempt(tenant_id=tenant.id, address=address, account=credentials.account)
+    count_attempt(realm=tenant.id, address=address, account=credentials.account)
     user = authenticate(request, username=credentials.account, password=credentials.password)
     if not isinstance(user, User) or membership_of(user.pk, tenant.id) is None:
         raise WrongCredentials(
             _("E-mail or password is wrong, or the account is not a member of %(tenant)s.") % {"tenant": tenant.name}
         )
     login(request, user)
-    forget_attempts(tenant_id=tenant.id, address=address, account=credentials.account)
+    forget_attempts(realm=tenant.id, address=address, account=credentials.account)
     who = Actor("member", str(user.pk), user.email or user.get_username())
     record("sessions.sign_in", actor=who, tenant_id=tenant.id, target=tenant.public_id, detail={"from": address})
     return user

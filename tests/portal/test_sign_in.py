@@ -12,8 +12,8 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from audit.models import AuditEntry
-from portal.sign_in import attempts
-from portal.sign_in.address import client_address
+from core import attempts
+from core.address import client_address
 from tests.cast import PASSWORD, Player
 from tests.portal.conftest import host_of, stranger
 
@@ -124,7 +124,7 @@ def test_one_address_cannot_try_many_accounts(acme: Player, monkeypatch: pytest.
 
 def test_counters_end_by_themselves_and_name_no_account(acme: Player, redis: redis_library.Redis) -> None:
     try_in(stranger(acme.tenant), "amy@acme.example", "wrong")
-    names = list(redis.scan_iter("*portal:attempts*"))
+    names = list(redis.scan_iter("*sign-in:attempts*"))
     assert len(names) == 2
     assert all(0 < redis.ttl(name) <= attempts.WINDOW_SECONDS for name in names)
     assert not any(b"amy" in name for name in names)

@@ -1,7 +1,7 @@
 """How often somebody may try a password; owns two counters in Redis, and fails closed when Redis is away.
 
 Counters: per address and account, and per address alone, each in a window that begins with the first attempt. The
-account is part of a counter's name as an HMAC only.
+account is part of a counter's name as an HMAC only. `realm` tells sign-in pages apart: a tenant's id, or `operators`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class TooManyAttempts(TooManyRequests):
     title = "Too many attempts to sign in"
 
 
-def count_attempt(*, tenant_id: str, address: str, account: str) -> None:
+def count_attempt(*, realm: str, address: str, account: str) -> None:
     """Count before the password is looked at. Raises TooManyAttempts, and Unavailable when Redis is away."""
-    names = {_account_key(tenant_id, address, account): PER_ACCOUNT, _address_key(address): PER_ADDRESS}
+    names = {_account_key(realm, address, account): PER_ACCOUNT, _address_key(address): PER_ADDRESS}
     try:
         waits = [_count(name, most) for name, most in names.items()]
     except redis_library.RedisError as error:
@@ -40,9 +40,9 @@ def count_attempt(*, tenant_id: str, address: str, account: str) -> None:
         )
 
 
-def forget_attempts(*, tenant_id: str, address: str, account: str) -> None:
+def forget_attempts(*, realm: str, address: str, account: str) -> None:
     """After a success the account starts anew; the address does not, else one good account would open the rest."""
-    control().delete(_account_key(tenant_id, address, account))
+    control().delete(_account_key(realm, address, account))
 
 
 def _count(name: str, most: int) -> int:
@@ -55,10 +55,10 @@ def _count(name: str, most: int) -> int:
     return max(left, 1) if used > most else 0
 
 
-def _account_key(tenant_id: str, address: str, account: str) -> str:
-    who = hmac_digest(f"{tenant_id}|{address}|{account}", "sign_in_attempts")
-    return key("portal", "attempts", who)
+def _account_key(realm: str, address: str, account: str) -> str:
+    who = hmac_digest(f"{realm}|{address}|{account}", "sign_in_attempts")
+    return key("sign-in", "attempts", who)
 
 
 def _address_key(address: str) -> str:
-    return key("portal", "attempts", "from", address)
+    return key("sign-in", "attempts", "from", address)
