@@ -70,14 +70,14 @@ def _of_tenant(facts: TenantFacts) -> dict[str, Any]:
     }
 
 
-def make_operator_token() -> dict[str, str]:
+def make_operator_token() -> dict[str, Any]:
     from django.contrib.auth.models import User
 
     from tenants.api import create_operator_token
 
     operator, acting = User.objects.get(is_superuser=True), Actor.system("crash tests")
     _, plaintext = create_operator_token(user_id=operator.pk, name="crash tests", acting=acting, now=utc_now())
-    return {"token": plaintext}
+    return {"token": plaintext, "tenants": {facts.slug: facts.id for facts in all_tenant_facts()}}
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.crashing import ENVIRONMENT, CrashingLumos
 from tests.e2e.installation import Installation, open_for_the_servers
+from tests.e2e.traffic import Clients, clients_of
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +21,31 @@ def running_lumos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installa
         yield installation
     finally:
         installation.end()
+
+
+@pytest.fixture(scope="session")
+def crashing_lumos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CrashingLumos]:
+    """One with two web processes, short leases and tenants of its own, whose parts may be killed."""
+    var = open_for_the_servers(tmp_path_factory.mktemp("crashes"))
+    started = CrashingLumos(Installation(var, "--workers", "2", **ENVIRONMENT))
+    try:
+        started.start()
+        yield started
+    finally:
+        started.installation.end()
+
+
+@pytest.fixture
+def lumos(crashing_lumos: CrashingLumos) -> CrashingLumos:
+    """`crashing_lumos` with everything up, whatever the test before did to it."""
+    crashing_lumos.wait_until_whole()
+    return crashing_lumos
+
+
+@pytest.fixture
+def clients(lumos: CrashingLumos) -> Iterator[Clients]:
+    with clients_of(lumos.installation.port) as made:
+        yield made
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,27 @@ import redis as redis_library
 
 from core.money import to_micro
 from tests.e2e.installation import Installation
-from tests.e2e.traffic import Answer, until
+from tests.e2e.traffic import Answer, chat, until
+from tests.lumos_site.test_supervisor import is_alive
 
+WEBS = ("web-1", "web-2")
 TENANTS = ("stark", "wayne")
+MIXTURE = [
+    chat(stream=True),
+    chat(stream=True, question="short"),
+    chat(stream=False, model="demo-fast"),
+    chat(stream=True, model="demo-fast"),
+    chat(stream=True, model="demo-cut"),
+    chat(stream=False, model="demo-500"),
+]
 LEASE_MS = 10_000
 # A web process that is killed leaves its reservations; they are charged when their leases end.
-ENVIRONMENT = {"LUMOS_GATEWAY_TOTAL_MS": str(LEASE_MS - 2_000), "LUMOS_GATEWAY_LEASE_SLACK_MS": "2000"}
+ENVIRONMENT = {
+    "LUMOS_GATEWAY_TOTAL_MS": str(LEASE_MS - 2_000),
+    "LUMOS_GATEWAY_LEASE_SLACK_MS": "2000",
+    "LUMOS_GATEWAY_IP_RATE": "10000",
+    "LUMOS_GATEWAY_IP_BURST": "10000",
+}
 _RATES = "requests_per_minute: unlimited, tokens_per_minute: unlimited, concurrent_requests: 1000"
 _CONFIGURATION = """
 plans:
@@ -59,6 +74,7 @@ class CrashingLumos:
         self.installation = installation
         self.keys: dict[str, str] = {}
         self.tenant_ids: dict[str, str] = {}
+        self.operator_token = ""
 
     def start(self) -> None:
         lumos = self.installation
@@ -66,16 +82,52 @@ class CrashingLumos:
         self.apply(_CONFIGURATION)
         made = json.loads((lumos.var / "keys.json").read_text())
         self.keys = {slug: made[slug]["main"] for slug in TENANTS}
-        until(lambda: all(map(self._is_known, self.keys.values())), "the gateway knows the keys")
+        known = lumos.module("tests.e2e.books", "operator-token")
+        self.operator_token, self.tenant_ids = known["token"], known["tenants"]
+        until(lambda: all(map(self._is_known, TENANTS)), "the gateway knows the keys")
+
+    def add_model(self, name: str, base_url: str) -> None:
+        """A model of a provider at `base_url`; returns when both web processes have surely heard of it."""
+        provider = f"{{base_url: {base_url}, key: sk-test-0123456789, models: [{name}]}}"
+        self.apply(f"providers: {{{name}: {provider}}}\n")
+        until(lambda: all(name in self._models() for _ in range(8)), "the model is served")
+
+    def _models(self) -> set[str]:
+        answer = httpx.get(f"{self.installation.base_url}/v1/models", headers=self._bearer("stark"), timeout=10)
+        return {model["id"] for model in answer.json()["data"]}
+
+    def _bearer(self, slug: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.keys[slug]}"}
+
+    def rest(self, method: str, slug: str, path: str, body: Any = None) -> httpx.Response:
+        """An operator's call about a tenant."""
+        headers = {"Authorization": f"Bearer {self.operator_token}"}
+        address = f"{self.installation.base_url}/api/v1/tenants/ten_{self.tenant_ids[slug]}{path}"
+        return httpx.request(method, address, json=body, headers=headers, timeout=60)
+
+    def leases(self, slug: str) -> int:
+        """How many requests of the tenant are open."""
+        return int(self.redis.zcard(f"lumos:quota:{{{self.tenant_ids[slug]}}}:leases"))
+
+    def serves(self, pid: int, client_port: int) -> bool:
+        """Whether the process `pid` holds the server's end of the connection from `client_port`."""
+        ends = (f":{self.installation.port:04X}", f":{client_port:04X}")
+        rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        sockets = {f"socket:[{row[9]}]" for row in rows if (row[1][-5:], row[2][-5:]) == ends}
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                if os.readlink(descriptor) in sockets:
+                    return True
+        return False
 
     def apply(self, text: str) -> None:
         file: Path = self.installation.var / "lumos.yaml"
         file.write_text(text)
         self.installation.manage("apply", str(file), "--yes", "--keys-file", str(self.installation.var / "keys.json"))
 
-    def _is_known(self, key: str) -> bool:
-        headers = {"Authorization": f"Bearer {key}"}
-        return httpx.get(f"{self.installation.base_url}/v1/models", headers=headers, timeout=10).status_code == 200
+    def _is_known(self, slug: str) -> bool:
+        address = f"{self.installation.base_url}/v1/models"
+        return httpx.get(address, headers=self._bearer(slug), timeout=10).status_code == 200
 
     @property
     def redis(self) -> redis_library.Redis:
@@ -88,6 +140,12 @@ class CrashingLumos:
         for name in names:
             os.kill(self.installation.pids[name], signal.SIGKILL)
         return since
+
+    def wait_until_whole(self) -> None:
+        """Until every part runs and the site is ready."""
+        parts = {"postgres", "valkey", "worker", "beat", "agent", *WEBS}
+        until(lambda: parts == {name for name, pid in self.installation.pids.items() if is_alive(pid)}, "all run", 120)
+        self.installation.wait_until_served(seconds=120)
 
     def wait_until_back(self, *names: str, since: int) -> None:
         for name in names:

@@ -2,45 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import psycopg
 import pytest
 
-from tests.e2e.crashing import ENVIRONMENT, TENANTS, CrashingLumos, assert_books_agree
-from tests.e2e.installation import Installation, open_for_the_servers
-from tests.e2e.traffic import Answer, Client, Clients, chat, clients_of, until
+from tests.e2e.crashing import MIXTURE, TENANTS, WEBS, CrashingLumos, assert_books_agree
+from tests.e2e.traffic import Answer, Client, Clients, chat, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.faults]
-WEBS = ("web-1", "web-2")
 STREAMS = 50
-MIXTURE = [
-    chat(stream=True),
-    chat(stream=True, question="short"),
-    chat(stream=False, model="demo-fast"),
-    chat(stream=True, model="demo-fast"),
-    chat(stream=True, model="demo-cut"),
-    chat(stream=False, model="demo-500"),
-]
 INGEST_LOCK = 7_052_101  # billing.metering.lock
-
-
-@pytest.fixture(scope="module")
-def lumos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CrashingLumos]:
-    var = open_for_the_servers(tmp_path_factory.mktemp("crashes"))
-    started = CrashingLumos(Installation(var, "--workers", "2", **ENVIRONMENT))
-    try:
-        started.start()
-        yield started
-    finally:
-        started.installation.end()
-
-
-@pytest.fixture
-def clients(lumos: CrashingLumos) -> Iterator[Clients]:
-    lumos.installation.wait_until_served()
-    with clients_of(lumos.installation.port) as made:
-        yield made
 
 
 def tenant_keys(lumos: CrashingLumos) -> list[str]:

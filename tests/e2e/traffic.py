@@ -107,6 +107,12 @@ class Client:
         answer.ended_at = time.monotonic()
         return answer
 
+    async def ask_once(self, path: str, body: Any = None) -> Answer:
+        """The same, and no connection left behind."""
+        answer = await self.ask(path, body)
+        self.leave()
+        return answer
+
     async def _ask(self, path: str, body: Any, answer: Answer) -> None:
         if self._writer is None:
             await self.connect()
