@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -160,10 +160,9 @@ def set_model_cost(
     currency: str = "USD",
     effective_from: datetime | None = None,
 ) -> ModelCost:
-    """Say what the operator pays for a model's tokens from `effective_from` (now) on.
+    """Say what the operator pays for a model's tokens from `effective_from` (now) on; what is so already stays.
 
-    Cached tokens without a cost of their own cost what input costs. What is in force already is returned as it
-    is. Raises InvalidInput, also for a time before the newest cost's: the past is not rewritten.
+    Cached tokens without a cost of their own cost what input costs. The past is not rewritten: raises InvalidInput.
     """
     since = effective_from or now
     amounts = {
@@ -171,27 +170,29 @@ def set_model_cost(
         "cached_token": input_token if cached_token is None else cached_token,
         "output_token": output_token,
     }
-    faults = {
-        name: ["must be from 0 to 10^12 with at most 12 decimals"] for name in amounts if not _is_amount(amounts[name])
-    }
-    if faults:
-        raise InvalidInput(fields=faults)
-    newest = ModelCost.objects.select_for_update().filter(provider=provider, model=model).order_by("-version").first()
-    if newest is not None:
+    _check_costs(amounts)
+    rows = ModelCost.objects.select_for_update().filter(provider=provider, model=model)
+    if (newest := rows.order_by("-version").first()) is not None:
         if newest.currency == currency and all(getattr(newest, name) == amounts[name] for name in amounts):
             return newest
         if since <= newest.effective_from:
             raise InvalidInput(fields={"effective_from": ["must be after that of the newest cost"]})
-    version = newest.version + 1 if newest is not None else 1
     cost = ModelCost.objects.create(
         provider=provider,
         model=model,
-        version=version,
+        version=newest.version + 1 if newest else 1,
         currency=currency,
         effective_from=since,
         created_at=now,
         **amounts,
     )
-    target = f"{provider}/{model}"
-    record("billing.set_cost", actor=acting, tenant_id=None, target=target, detail={"version": version})
+    record(
+        "billing.set_cost", actor=acting, tenant_id=None, target=f"{provider}/{model}", detail={"version": cost.version}
+    )
     return cost
+
+
+def _check_costs(amounts: Mapping[str, Decimal]) -> None:
+    reason = "must be from 0 to 10^12 with at most 12 decimals"
+    if faults := {name: [reason] for name, amount in amounts.items() if not _is_amount(amount)}:
+        raise InvalidInput(fields=faults)

@@ -32,12 +32,7 @@ def subscribe_tenant(
     """
     version = newest_version(plan_code)
     tenant = tenant_by_id(tenant_id)
-    open_one = (
-        Subscription.objects.select_for_update(of=("self",))
-        .filter(tenant_id=tenant_id, ends_at=None)
-        .select_related("plan_version")
-        .first()
-    )
+    open_one = _open_contract(tenant_id)
     if open_one is not None and open_one.plan_version_id == version.id:
         return open_one
     subscription = Subscription(
@@ -58,6 +53,11 @@ def subscribe_tenant(
     emit(SubscriptionChanged(tenant_id))
     set_plan(tenant_id=tenant.id, plan=plan_code, acting=acting, now=now)
     return subscription
+
+
+def _open_contract(tenant_id: str) -> Subscription | None:
+    rows = Subscription.objects.select_for_update(of=("self",)).select_related("plan_version")
+    return rows.filter(tenant_id=tenant_id, ends_at=None).first()
 
 
 def _end(open_one: Subscription, version: PlanVersion, now: datetime) -> None:

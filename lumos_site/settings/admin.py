@@ -29,72 +29,54 @@ def environment(request: HttpRequest) -> list[str]:
     return [name, colour]
 
 
-def _navigation() -> list[dict[str, Any]]:
-    return [
-        {
-            "title": None,
-            "items": [
-                {"title": _("Overview"), "icon": "monitoring", "link": reverse_lazy("admin:index")},
-            ],
-        },
-        {
-            "title": _("Customers"),
-            "separator": True,
-            "items": [
-                _item(_("Tenants"), "apartment", "tenants.tenant"),
-                _item(_("API keys"), "key", "tenants.apikey"),
-                _item(_("Members"), "group", "tenants.membership"),
-                _item(_("Subscriptions"), "contract", "billing.subscription"),
-                _item(_("Domains"), "language", "tenants.domain"),
-            ],
-        },
-        {
-            "title": _("Usage and limits"),
-            "separator": True,
-            "items": [
-                _item(_("Usage events"), "receipt_long", "billing.usageevent"),
-                _item(_("Usage by hour and day"), "bar_chart", "billing.usagerollup"),
-                _item(_("Limits of tenants"), "speed", "quotas.tenantlimit"),
-                _item(_("Limits of plans"), "tune", "quotas.planlimit"),
-                _item(_("Limits of tenant types"), "category", "quotas.typelimit"),
-                _item(_("Quota alerts"), "notifications_active", "quotas.quotaalert"),
-            ],
-        },
-        {
-            "title": _("What is sold"),
-            "separator": True,
-            "items": [
-                _item(_("Plans"), "sell", "billing.plan"),
-                _item(_("Plan versions"), "history_edu", "billing.planversion"),
-                _item(_("Providers"), "dns", "proxy.provider"),
-                _item(_("Models"), "neurology", "proxy.model"),
-                _item(_("Model costs"), "payments", "billing.modelcost"),
-            ],
-        },
-        {
-            "title": _("Scaling"),
-            "separator": True,
-            "items": [
-                _item(_("Policies"), "autorenew", "scaling.scalingpolicy"),
-                _item(_("Decisions"), "timeline", "scaling.scalingdecision"),
-            ],
-        },
-        {
-            "title": _("Platform"),
-            "separator": True,
-            "collapsible": True,
-            "items": [
-                _item(_("Audit log"), "history", "audit.auditentry"),
-                _item(_("Accounts"), "person", "auth.user"),
-                _item(_("Groups"), "shield_person", "auth.group"),
-                _item(_("Operator tokens"), "vpn_key", "tenants.operatortoken"),
-                _item(_("Schedule"), "schedule", "django_celery_beat.periodictask"),
-                _item(_("Outbox"), "outbox", "audit.outboxevent"),
-                {"title": _("API documentation"), "icon": "api", "link": reverse_lazy("api-docs")},
-            ],
-        },
-    ]
+def _group(title: Any, *items: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"title": title, "separator": title is not None, "items": list(items), **more}
 
+
+_NAVIGATION = [
+    _group(None, {"title": _("Overview"), "icon": "monitoring", "link": reverse_lazy("admin:index")}),
+    _group(
+        _("Customers"),
+        _item(_("Tenants"), "apartment", "tenants.tenant"),
+        _item(_("API keys"), "key", "tenants.apikey"),
+        _item(_("Members"), "group", "tenants.membership"),
+        _item(_("Subscriptions"), "contract", "billing.subscription"),
+        _item(_("Domains"), "language", "tenants.domain"),
+    ),
+    _group(
+        _("Usage and limits"),
+        _item(_("Usage events"), "receipt_long", "billing.usageevent"),
+        _item(_("Usage by hour and day"), "bar_chart", "billing.usagerollup"),
+        _item(_("Limits of tenants"), "speed", "quotas.tenantlimit"),
+        _item(_("Limits of plans"), "tune", "quotas.planlimit"),
+        _item(_("Limits of tenant types"), "category", "quotas.typelimit"),
+        _item(_("Quota alerts"), "notifications_active", "quotas.quotaalert"),
+    ),
+    _group(
+        _("What is sold"),
+        _item(_("Plans"), "sell", "billing.plan"),
+        _item(_("Plan versions"), "history_edu", "billing.planversion"),
+        _item(_("Providers"), "dns", "proxy.provider"),
+        _item(_("Models"), "neurology", "proxy.model"),
+        _item(_("Model costs"), "payments", "billing.modelcost"),
+    ),
+    _group(
+        _("Scaling"),
+        _item(_("Policies"), "autorenew", "scaling.scalingpolicy"),
+        _item(_("Decisions"), "timeline", "scaling.scalingdecision"),
+    ),
+    _group(
+        _("Platform"),
+        _item(_("Audit log"), "history", "audit.auditentry"),
+        _item(_("Accounts"), "person", "auth.user"),
+        _item(_("Groups"), "shield_person", "auth.group"),
+        _item(_("Operator tokens"), "vpn_key", "tenants.operatortoken"),
+        _item(_("Schedule"), "schedule", "django_celery_beat.periodictask"),
+        _item(_("Outbox"), "outbox", "audit.outboxevent"),
+        {"title": _("API documentation"), "icon": "api", "link": reverse_lazy("api-docs")},
+        collapsible=True,
+    ),
+]
 
 _SCALE = ("50", "100", "200", "300", "400", "500", "600", "700", "800", "900", "950")
 _LIGHTNESS = (97.5, 94, 88.5, 81, 72, 61, 50, 44.5, 38.5, 34, 26)
@@ -125,6 +107,6 @@ UNFOLD: dict[str, Any] = {
         "show_search": True,
         "command_search": True,
         "show_all_applications": False,
-        "navigation": _navigation(),
+        "navigation": _NAVIGATION,
     },
 }

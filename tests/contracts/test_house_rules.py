@@ -87,7 +87,7 @@ def _imports_of(path: Path) -> list[str]:
     names = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
-            names.append(node.module)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
     return names
