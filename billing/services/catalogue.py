@@ -165,11 +165,8 @@ def set_model_cost(
     Cached tokens without a cost of their own cost what input costs. The past is not rewritten: raises InvalidInput.
     """
     since = effective_from or now
-    amounts = {
-        "input_token": input_token,
-        "cached_token": input_token if cached_token is None else cached_token,
-        "output_token": output_token,
-    }
+    cached = input_token if cached_token is None else cached_token
+    amounts = {"input_token": input_token, "cached_token": cached, "output_token": output_token}
     _check_costs(amounts)
     rows = ModelCost.objects.select_for_update().filter(provider=provider, model=model)
     if (newest := rows.order_by("-version").first()) is not None:
@@ -186,9 +183,8 @@ def set_model_cost(
         created_at=now,
         **amounts,
     )
-    record(
-        "billing.set_cost", actor=acting, tenant_id=None, target=f"{provider}/{model}", detail={"version": cost.version}
-    )
+    detail = {"version": cost.version}
+    record("billing.set_cost", actor=acting, tenant_id=None, target=f"{provider}/{model}", detail=detail)
     return cost
 
 
