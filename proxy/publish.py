@@ -30,6 +30,7 @@ from proxy.records import (
     changes_name,
     epoch_name,
     key_name,
+    server_name,
     tenant_name,
 )
 from quotas.api import EffectiveLimits, effective_limits, limits_of_key
@@ -103,13 +104,14 @@ def publish_catalogue() -> None:
 
 def republish_all(now: datetime) -> int:
     """Write every record anew, withdraw what is no longer true, and make gateways forget; returns the key count."""
+    server = _server()
     digests: set[str] = set()
     for batch in _batches(usable_key_facts(now)):
         digests.update(_publish_keys([facts.id for facts in batch], now))
     _withdraw_unknown(digests, now)
     publish_tenants(now)
     publish_catalogue()
-    control().set(epoch_name(), new_ulid())
+    control().mset({epoch_name(): new_ulid(), server_name(): server})
     _announce("", "all", "", b"")
     log.info("proxy.publish.all", keys=len(digests))
     return len(digests)
@@ -130,15 +132,25 @@ def _is_usable(facts: KeyFacts, now: datetime) -> bool:
 
 
 def ensure_published(now: datetime) -> bool:
-    """Republish when Redis lost its memory; True when that was needed. One process at a time does it."""
+    """Republish when Redis lost its memory; True when that was needed. One process at a time does it.
+
+    A server that was started anew may have lost its last seconds, and a revocation with them: then all is published
+    again, although the epoch is there.
+    """
     redis = control()
-    if redis.exists(epoch_name()) or not redis.set(key("gw", "publishing"), "1", nx=True, ex=30):
+    epoch, server = redis.mget(epoch_name(), server_name())
+    if (epoch and server == _server()) or not redis.set(key("gw", "publishing"), "1", nx=True, ex=30):
         return False
     try:
         republish_all(now)
     finally:
         redis.delete(key("gw", "publishing"))
     return True
+
+
+def _server() -> bytes:
+    """Which run of the Redis server this is; another one after each of its starts."""
+    return str(control().info("server")["run_id"]).encode()
 
 
 def _announce(name: str, kind: str, identifier: str, record: bytes) -> None:

@@ -34,6 +34,11 @@ def epoch_name() -> str:
     return key("gw", "epoch")
 
 
+def server_name() -> str:
+    """Where the run of the Redis server is kept that the records were published to."""
+    return key("gw", "server")
+
+
 def changes_name() -> str:
     return key("gw", "changes")
 

@@ -39,6 +39,7 @@ from proxy.records import (
     changes_name,
     epoch_name,
     key_name,
+    server_name,
     tenant_name,
 )
 from proxy.tasks import ensure_published as ensure_task
@@ -117,6 +118,16 @@ class TestLoss:
         assert republish_all(utc_now()) == 1
         assert not redis.exists(key_name("f" * 64))
         assert redis.exists(key_name(acme.key.digest))
+
+    def test_a_revocation_that_a_restarted_redis_forgot_is_published_again(self, redis: Any, acme: Player) -> None:
+        republish_all(utc_now())
+        assert not ensure_published(utc_now())
+        record = redis.get(key_name(acme.key.digest))
+        revoke_api_key(tenant_id=acme.tenant.id, key_id=acme.key.id, **WHO)
+        redis.mset({key_name(acme.key.digest): record, server_name(): b"the run before"})
+        assert ensure_published(utc_now())
+        assert not redis.exists(key_name(acme.key.digest))
+        assert not ensure_published(utc_now())
 
     def test_one_process_at_a_time_writes_anew(self, redis: Any, acme: Player) -> None:
         redis.delete(epoch_name())
