@@ -32,6 +32,7 @@ class Secrets:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._values: dict[str, str] = {}
+        self._read_at = 0
 
     def __repr__(self) -> str:
         return f"Secrets({str(self._path)!r}, names={sorted(self._values)})"
@@ -48,7 +49,11 @@ class Secrets:
     def find(self, name: str) -> str | None:
         """The value called `name`, or None; makes nothing."""
         if name not in self._values and self._path.exists():
-            self._values = json.loads(self._path.read_text() or "{}")
+            changed_at = (
+                self._path.stat().st_mtime_ns
+            )  # asked for on every request, so the file is read when it changed
+            if changed_at != self._read_at:
+                self._values, self._read_at = json.loads(self._path.read_text() or "{}"), changed_at
         return self._values.get(name)
 
     @contextmanager

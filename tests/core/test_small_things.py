@@ -86,6 +86,15 @@ def test_secrets_are_made_once_with_mode_600_and_never_shown(tmp_path: Path) -> 
     assert json.loads(path.read_text())["pepper"] == first
 
 
+def test_a_secret_that_another_process_stored_is_found(tmp_path: Path) -> None:
+    mine, theirs = Secrets(tmp_path / "s.json"), Secrets(tmp_path / "s.json")
+    assert mine.find("pepper") is None
+    assert mine.get("other")
+    assert mine.find("pepper") is None
+    stored = theirs.get("pepper")
+    assert mine.find("pepper") == stored
+
+
 def test_processes_that_start_at_once_agree_on_a_secret(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from core.conf import Secrets;"
