@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+import structlog
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django_celery_beat.schedulers import DatabaseScheduler
 
 from lumos_site.roles.gate import tell_ready
 from lumos_site.roles.heartbeat import Heartbeat
+
+log = structlog.get_logger(__name__)
+ASK_EVERY_SECONDS = 1.0
 
 
 class BeatingScheduler(DatabaseScheduler):  # type: ignore[misc]
@@ -15,6 +21,7 @@ class BeatingScheduler(DatabaseScheduler):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._heartbeat = Heartbeat("beat")
+        self._ask_again_at = 0.0
         super().__init__(*args, **kwargs)
 
     def tick(self, *args: Any, **kwargs: Any) -> Any:
@@ -22,3 +29,17 @@ class BeatingScheduler(DatabaseScheduler):  # type: ignore[misc]
         self._heartbeat.beat()
         tell_ready()
         return pause
+
+    def schedule_changed(self) -> bool:
+        """Asked for every entry of every turn. Once a second is enough, and while the database is away the schedule
+        in memory goes on, with one line a second instead of a traceback for every question."""
+        if time.monotonic() < self._ask_again_at:
+            return False
+        self._ask_again_at = time.monotonic() + ASK_EVERY_SECONDS
+        try:
+            close_old_connections()
+            connection.ensure_connection()
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("lumos_site.beat.schedule_not_read", error=str(error)[:200])
+            return False
+        return bool(super().schedule_changed())
