@@ -6,12 +6,8 @@ namespace of its own. Tests run in the platform's scope unless they enter anothe
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
-
-worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-os.environ["LUMOS_REDIS_NAMESPACE"] = f"lumos-test-{worker}"
 
 import pytest
 import redis as redis_library

@@ -25,3 +25,4 @@ _NEEDED = {
     "channels",
 }
 INSTALLED_APPS = [app for app in SHARED_APPS if app in _NEEDED] + TENANT_APPS
+ROOT_URLCONF = "lumos_site.urls.nothing"
