@@ -12,14 +12,21 @@ from typing import Any
 import pytest
 import redis as redis_library
 
+from core.redis import namespace
 from core.tenancy import clear_scope, platform_scope
 from core.tenancy.context import PLATFORM, set_scope
+from lumos_site.celery import app
 from tests import cast
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Database set-up and tear-down belong to no test, so they run as the platform."""
+    """Database set-up and tear-down belong to no test, so they run as the platform.
+
+    In an xdist worker Django is set up before the worker's namespace is known, so the broker is told of it here.
+    """
     set_scope(PLATFORM)
+    options = {**app.conf.broker_transport_options, "global_keyprefix": f"{namespace()}:celery:"}
+    app.conf.broker_transport_options = options
 
 
 @pytest.fixture(scope="session")
