@@ -68,8 +68,7 @@ def seed_demo_provider(*, acting: Actor, now: datetime, pace_ms: int = 20) -> bo
 def seed_from_env(*, acting: Actor, now: datetime, environment: Mapping[str, str] = os.environ) -> list[str]:
     """Providers for the keys that the environment holds; the names of those that were added.
 
-    Their models have no price yet, so nothing is sold below cost by accident: requests are refused until a plan
-    prices them.
+    Plans price them by their lines for all models; what they cost the operator is not known until it is entered.
     """
     added = []
     for known in _KNOWN:

@@ -1,4 +1,4 @@
-"""Which period an instant lies in; pure. Calendar months in UTC for now."""
+"""Which period an instant lies in; pure. Calendar months in UTC."""
 
 from __future__ import annotations
 

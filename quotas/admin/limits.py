@@ -103,7 +103,7 @@ class _LimitAdmin(LumosModelAdmin):
         obj.pk = type(obj).objects.get(dimension=obj.dimension, **subject).pk
 
     def store(self, row: Any, common: dict[str, Any]) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: each kind of limit has its own service
 
     @display(description=_("limit"), ordering="value")
     def limit_shown(self, row: StoredLimit) -> str:

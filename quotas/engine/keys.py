@@ -1,7 +1,7 @@
 """Names of what quotas keeps in Redis.
 
 All keys of one tenant share the hash tag {tenant id}. The reservation script also touches keys outside the tag
-(epoch, expiry index, alerts, usage stream), so a single Redis server is required for now, not a cluster.
+(epoch, expiry index, alerts, usage stream), so one Redis server is required, not a cluster.
 """
 
 from __future__ import annotations
