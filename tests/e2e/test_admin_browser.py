@@ -80,8 +80,11 @@ def test_the_front_page_renews_itself_until_it_is_paused(page: Page) -> None:
 
 def test_the_palette_finds_a_tenant(page: Page) -> None:
     page.goto("/admin/")
+    page.wait_for_load_state("networkidle")  # the page's scripts listen for the shortcut from then on
     page.keyboard.press("Control+k")
-    page.keyboard.type("acme", delay=30)
+    asked = page.get_by_placeholder("Type to search")
+    expect(asked).to_be_focused()
+    asked.press_sequentially("acme", delay=30)
     expect(page.get_by_role("link", name=re.compile("acme")).first).to_be_visible()
 
 

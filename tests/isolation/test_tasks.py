@@ -13,7 +13,7 @@ from core.tenancy.celery import PlatformTask, TenantTask, queue_of
 from core.tenancy.context import PLATFORM, active_scope
 from tests import cast
 
-app = Celery("isolation", broker="memory://")
+app = Celery("isolation", broker="memory://", set_as_current=False)
 
 
 @app.task(base=TenantTask, name="isolation.whose")
