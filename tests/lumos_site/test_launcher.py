@@ -106,6 +106,21 @@ def test_a_changed_lock_is_installed(checkout: Checkout) -> None:
     assert changed.stdout == "manage 2.0 hello\n"
 
 
+def test_bytecode_is_kept_whatever_the_image_says(checkout: Checkout) -> None:
+    (checkout.root / "manage.py").write_text("import sys; print('writes', not sys.dont_write_bytecode)")
+    assert checkout.run("hello", PYTHONDONTWRITEBYTECODE="1").stdout == "writes True\n"
+    (checkout.root / "manage.py").write_text(MANAGE)
+
+
+def test_the_checkout_is_compiled_with_the_packages(checkout: Checkout) -> None:
+    room = checkout.root / "room"
+    room.mkdir()
+    (room / "__init__.py").write_text("")
+    checkout.require("2.0")
+    assert checkout.run("hello").returncode == 0
+    assert list(room.glob("__pycache__/*.pyc"))
+
+
 def test_an_interrupted_install_is_done_again(checkout: Checkout) -> None:
     checkout.marker.unlink()
     assert "Installing requirements.txt" in checkout.run("hello").stderr
