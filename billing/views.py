@@ -31,7 +31,7 @@ from core.rest.access import Access
 from core.rest.pages import CursorPage, WholePage, whole
 from core.rest.queries import NoQuery
 from core.rest.views import ApiView, TenantView, checked
-from tenants.api import Scope, tenant_by_id
+from tenants.api import Permission, Scope, tenant_by_id
 
 _SUMS = ("requests", "failures", "input_tokens", "cached_tokens", "output_tokens", "charge")
 
@@ -45,7 +45,7 @@ def _sum(points: Sequence[UsagePoint]) -> UsageFigures:
 
 
 class Usage(TenantView):
-    access = {"GET": Access("billing.view_usagerollup", Scope.USAGE_READ)}
+    access = {"GET": Access("billing.view_usagerollup", Scope.USAGE_READ, Permission.USAGE_VIEW)}
 
     @extend_schema(operation_id="get_usage", parameters=[UsageQuery], responses=SeriesSerializer, tags=["Usage"])
     def get(self, request: Request, tenant_id: str) -> Response:
@@ -65,7 +65,7 @@ class EventPage(CursorPage):
 
 
 class UsageEvents(TenantView):
-    access = {"GET": Access("billing.view_usageevent", Scope.USAGE_READ)}
+    access = {"GET": Access("billing.view_usageevent", Scope.USAGE_READ, Permission.USAGE_VIEW)}
     pagination_class = EventPage
 
     @extend_schema(
@@ -89,7 +89,7 @@ class UsageEvents(TenantView):
 
 
 class RunningBill(TenantView):
-    access = {"GET": Access("billing.view_subscription", Scope.USAGE_READ)}
+    access = {"GET": Access("billing.view_subscription", Scope.USAGE_READ, Permission.BILL_VIEW)}
 
     @extend_schema(operation_id="get_bill", responses=BillSerializer, tags=["Billing"])
     def get(self, request: Request, tenant_id: str) -> Response:
@@ -100,7 +100,7 @@ class RunningBill(TenantView):
 
 class TenantSubscription(TenantView):
     access = {
-        "GET": Access("billing.view_subscription", Scope.USAGE_READ),
+        "GET": Access("billing.view_subscription", Scope.USAGE_READ, Permission.BILL_VIEW),
         "POST": Access("billing.add_subscription"),
     }
 
@@ -128,7 +128,7 @@ class TenantSubscription(TenantView):
 
 
 class PlanList(ApiView):
-    access = {"GET": Access("billing.view_plan", Scope.USAGE_READ)}
+    access = {"GET": Access("billing.view_plan", Scope.USAGE_READ, Permission.BILL_VIEW)}
     pagination_class = WholePage
 
     @extend_schema(operation_id="list_plans", responses=PlanSerializer(many=True), tags=["Catalogue"])

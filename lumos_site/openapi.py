@@ -98,4 +98,6 @@ def _who(rule: Access | None) -> str:
     if rule is None:
         return ""
     operators = f"Operators with `{rule.permission}`" if rule.permission else "Operators"
-    return f"{operators}; tenants' keys with the scope `{rule.scope}`." if rule.scope else f"{operators} only."
+    others = [f"tenants' keys with the scope `{rule.scope}`"] if rule.scope else []
+    others += [f"members with `{rule.member}`"] if rule.member else []
+    return f"{'; '.join([operators, *others])}." if others else f"{operators} only."

@@ -22,7 +22,17 @@ from core.redis import control
 from proxy.api import republish_all, seed_demo_provider, seed_from_env
 from quotas.api import recover, seed_type_limits
 from scaling.api import set_policy
-from tenants.api import Role, Scope, Tenant, TenantType, add_member, create_api_key, create_tenant
+from tenants.api import (
+    OperatorRole,
+    Role,
+    Scope,
+    Tenant,
+    TenantType,
+    add_member,
+    create_api_key,
+    create_tenant,
+    set_operator_role,
+)
 
 SEED = Actor.system("first run")
 OPERATOR = "operator"
@@ -54,7 +64,7 @@ def seed_installation(now: datetime) -> dict[str, Any]:
     if seed_demo_provider(acting=SEED, now=now):
         _price_demo_models(now)
     seed_from_env(acting=SEED, now=now)
-    report: dict[str, Any] = {"operator": _first_operator(), "demo_keys": {}, "demo_members": {}}
+    report: dict[str, Any] = {"operator": _first_operator(now), "demo_keys": {}, "demo_members": {}}
     if not Tenant.objects.exists():
         for demo in DEMOS:
             key, password = _found_demo(demo, now)
@@ -76,12 +86,13 @@ def _price_demo_models(now: datetime) -> None:
         )
 
 
-def _first_operator() -> dict[str, str] | None:
+def _first_operator(now: datetime) -> dict[str, str] | None:
     """A superuser with a random password, unless there is one."""
     if User.objects.filter(is_superuser=True).exists():
         return None
     password = secrets.token_urlsafe(15)
-    User.objects.create_superuser(OPERATOR, "operator@lumos.example", password)
+    account = User.objects.create_superuser(OPERATOR, "operator@lumos.example", password)
+    set_operator_role(user_id=account.pk, role=OperatorRole.SUPER, acting=SEED, now=now)
     return {"username": OPERATOR, "password": password}
 
 

@@ -14,9 +14,8 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 
 from core.errors import LumosError, PermissionRefused
-from portal.data import Permission
-from portal.permissions import allows
 from portal.request import PortalRequest
+from tenants.api import Permission, allows
 
 P = ParamSpec("P")
 View = Callable[Concatenate[PortalRequest, P], HttpResponse]

@@ -15,13 +15,13 @@ from core.rest.views import ApiView
 from core.tenancy import platform_scope
 from proxy.selectors import all_models, all_providers, usable_models
 from proxy.serializers import ModelSerializer, ProviderSerializer
-from tenants.api import Scope
+from tenants.api import Permission, Scope
 
 _INTERNAL = ("provider", "upstream_name", "default_output")
 
 
 class ModelList(ApiView):
-    access = {"GET": Access("proxy.view_model", Scope.INFERENCE)}
+    access = {"GET": Access("proxy.view_model", Scope.INFERENCE, Permission.MODELS_VIEW)}
     pagination_class = WholePage
 
     @extend_schema(operation_id="list_models", responses=ModelSerializer(many=True), tags=["Catalogue"])

@@ -20,7 +20,7 @@ from quotas.data import Dimension, Limit, LimitStep, MeterReading
 from quotas.selectors import effective_limits, usage_of
 from quotas.serializers import LimitSerializer, NewLimitSerializer
 from quotas.services import clear_limit, set_limit
-from tenants.api import Scope
+from tenants.api import Permission, Scope
 
 DIMENSION = OpenApiParameter("dimension", str, OpenApiParameter.PATH, enum=[dimension.value for dimension in Dimension])
 
@@ -52,7 +52,7 @@ def _shown(limit: Limit, reading: MeterReading | None, steps: tuple[LimitStep, .
 
 
 class LimitList(TenantView):
-    access = {"GET": Access("quotas.view_tenantlimit", Scope.USAGE_READ)}
+    access = {"GET": Access("quotas.view_tenantlimit", Scope.USAGE_READ, Permission.USAGE_VIEW)}
     pagination_class = WholePage
 
     @extend_schema(operation_id="list_limits", responses=LimitSerializer(many=True), tags=["Limits"])

@@ -17,7 +17,7 @@ from scaling.models import ScalingDecision
 from scaling.selectors import policy_of, status_of
 from scaling.serializers import DecisionQuery, DecisionSerializer, PolicySerializer, ScalingSerializer
 from scaling.services import set_policy
-from tenants.api import Scope, tenant_by_id
+from tenants.api import Permission, Scope, tenant_by_id
 
 
 def scaling_of(tenant_id: str) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def scaling_of(tenant_id: str) -> dict[str, Any]:
 
 class TenantScaling(TenantView):
     access = {
-        "GET": Access("scaling.view_scalingpolicy", Scope.USAGE_READ),
+        "GET": Access("scaling.view_scalingpolicy", Scope.USAGE_READ, Permission.USAGE_VIEW),
         "PUT": Access("scaling.change_scalingpolicy"),
     }
 
@@ -62,7 +62,7 @@ class DecisionPage(CursorPage):
 
 
 class DecisionList(TenantView):
-    access = {"GET": Access("scaling.view_scalingdecision", Scope.USAGE_READ)}
+    access = {"GET": Access("scaling.view_scalingdecision", Scope.USAGE_READ, Permission.USAGE_VIEW)}
     pagination_class = DecisionPage
 
     @extend_schema(

@@ -12,16 +12,19 @@ from tenants.data import (
     TenantType,
 )
 from tenants.errors import (
+    AccountNotFound,
     KeyNotFound,
     KeyNotWellFormed,
+    LastSuperOperator,
     SlugNotUsable,
     SlugTaken,
     TenantNotFound,
     WrongStatus,
 )
 from tenants.keyformat import is_well_formed
-from tenants.models import ApiKey, Domain, Membership, OperatorToken, Tenant
+from tenants.models import ApiKey, Domain, Membership, Operator, OperatorToken, Tenant
 from tenants.provisioning.schema import TEMPLATE, create_template
+from tenants.roles import ROLE_PERMISSIONS, OperatorRole, Permission, allows, grantable_scopes, permissions_of
 from tenants.selectors import (
     all_tenant_facts,
     key_by_plaintext,
@@ -30,6 +33,7 @@ from tenants.selectors import (
     key_facts_by_ids,
     membership_of,
     operator_by_token,
+    operator_role_of,
     tenant_by_host,
     tenant_by_id,
     tenant_by_slug,
@@ -47,6 +51,7 @@ from tenants.services.lifecycle import (
     suspend_tenant,
     tenant_id_from,
 )
+from tenants.services.operators import dismiss_operator, keep_a_super, set_operator_role
 from tenants.workspace.api import (
     ConversationFacts,
     ConversationNotFound,
@@ -60,7 +65,9 @@ from tenants.workspace.api import (
 )
 
 __all__ = [
+    "ROLE_PERMISSIONS",
     "TEMPLATE",
+    "AccountNotFound",
     "ApiKey",
     "ConversationFacts",
     "ConversationNotFound",
@@ -71,8 +78,12 @@ __all__ = [
     "KeyLimits",
     "KeyNotFound",
     "KeyNotWellFormed",
+    "LastSuperOperator",
     "Membership",
+    "Operator",
+    "OperatorRole",
     "OperatorToken",
+    "Permission",
     "Role",
     "Scope",
     "SlugNotUsable",
@@ -88,6 +99,7 @@ __all__ = [
     "WrongStatus",
     "add_member",
     "all_tenant_facts",
+    "allows",
     "conversation_text",
     "conversations_of",
     "create_api_key",
@@ -95,7 +107,10 @@ __all__ = [
     "create_template",
     "create_tenant",
     "delete_conversation",
+    "dismiss_operator",
+    "grantable_scopes",
     "is_well_formed",
+    "keep_a_super",
     "keep_turns",
     "key_by_plaintext",
     "key_facts",
@@ -103,9 +118,12 @@ __all__ = [
     "key_facts_by_ids",
     "membership_of",
     "operator_by_token",
+    "operator_role_of",
+    "permissions_of",
     "rename_tenant",
     "resume_tenant",
     "revoke_api_key",
+    "set_operator_role",
     "set_plan",
     "suspend_tenant",
     "tenant_by_host",

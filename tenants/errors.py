@@ -6,9 +6,11 @@ LumosError
 │   └── KeyNotWellFormed
 ├── NotFound
 │   ├── TenantNotFound
-│   └── KeyNotFound
+│   ├── KeyNotFound
+│   └── AccountNotFound
 └── Conflict
     ├── SlugTaken
+    ├── LastSuperOperator
     └── WrongStatus
 """
 
@@ -45,3 +47,13 @@ class SlugTaken(Conflict):
 class WrongStatus(Conflict):
     code = "wrong_status"
     title = "The tenant's status does not allow this"
+
+
+class AccountNotFound(NotFound):
+    code = "account_not_found"
+    title = "There is no such account"
+
+
+class LastSuperOperator(Conflict):
+    code = "last_super_operator"
+    title = "This is the last operator who may do everything"

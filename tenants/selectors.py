@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import datetime
 
+from django.contrib.auth.models import User
+
 from tenants.data import KeyFacts, KeyLimits, TenantFacts, TenantStatus, TenantType
 from tenants.errors import KeyNotFound, TenantNotFound
-from tenants.models import ApiKey, Domain, Membership, OperatorToken, Tenant
+from tenants.models import ApiKey, Domain, Membership, Operator, OperatorToken, Tenant
+from tenants.roles import OperatorRole
 from tenants.services.keys import digests_of
 
 
@@ -107,3 +110,13 @@ def membership_of(user_id: int, tenant_id: str) -> Membership | None:
 def tenants_of(user_id: int) -> list[Tenant]:
     """The tenants that an account may enter, by name."""
     return list(Tenant.objects.filter(memberships__user_id=user_id).order_by("name"))
+
+
+def operator_role_of(account: User) -> OperatorRole | None:
+    """The account's operator role; None for one that operates nothing."""
+    if not account.is_staff:
+        return None
+    if account.is_superuser:
+        return OperatorRole.SUPER
+    role = Operator.objects.filter(user_id=account.pk).values_list("role", flat=True).first()
+    return OperatorRole(role) if role in set(OperatorRole) - {OperatorRole.SUPER} else None

@@ -17,6 +17,7 @@ from core.rest.views import ApiView, TenantView, checked
 from tenants.data import Scope, TenantType
 from tenants.errors import KeyNotFound
 from tenants.models import ApiKey, Tenant
+from tenants.roles import Permission, grantable_scopes
 from tenants.selectors import tenant_by_id
 from tenants.serializers import (
     ApiKeySerializer,
@@ -59,7 +60,7 @@ class TenantList(ApiView):
 
 
 class TenantDetail(TenantView):
-    access = {"GET": Access("tenants.view_tenant", Scope.USAGE_READ)}
+    access = {"GET": Access("tenants.view_tenant", Scope.USAGE_READ, Permission.HOME_VIEW)}
 
     @extend_schema(operation_id="get_tenant", responses=TenantSerializer, tags=["Tenants"])
     def get(self, request: Request, tenant_id: str) -> Response:
@@ -93,8 +94,8 @@ class ResumeTenant(TenantView):
 
 class KeyList(TenantView):
     access = {
-        "GET": Access("tenants.view_apikey", Scope.KEYS_READ),
-        "POST": Access("tenants.add_apikey", Scope.KEYS_WRITE),
+        "GET": Access("tenants.view_apikey", Scope.KEYS_READ, Permission.KEYS_VIEW),
+        "POST": Access("tenants.add_apikey", Scope.KEYS_WRITE, Permission.KEYS_MANAGE),
     }
     pagination_class = CursorPage
 
@@ -123,15 +124,18 @@ class KeyList(TenantView):
         return Response(CreatedKeySerializer(key).data, status=201)
 
     def _check_grant(self, scopes: list[str]) -> None:
-        """A key hands on no more than it has: else one that may write keys could make itself one that may all."""
-        beyond = set() if self.caller.is_operator else set(scopes) - self.caller.scopes
+        """Nobody hands on more than they have: else a key that may write keys could make itself one that may all."""
+        if self.caller.is_operator:
+            return
+        own = grantable_scopes(self.caller.permissions) if self.caller.is_member else self.caller.scopes
+        beyond = set(scopes) - own
         if beyond:
-            message = f"This key lacks {', '.join(sorted(beyond))} itself"
-            raise InvalidInput("A key cannot give a scope that it lacks", fields={"scopes": [message]})
+            message = f"This caller lacks {', '.join(sorted(beyond))} itself"
+            raise InvalidInput("Nobody can give a scope that they lack", fields={"scopes": [message]})
 
 
 class KeyDetail(TenantView):
-    access = {"DELETE": Access("tenants.change_apikey", Scope.KEYS_WRITE)}
+    access = {"DELETE": Access("tenants.change_apikey", Scope.KEYS_WRITE, Permission.KEYS_MANAGE)}
 
     @extend_schema(operation_id="revoke_key", responses={204: None}, tags=["API keys"])
     def delete(self, request: Request, tenant_id: str, key_id: str) -> Response:

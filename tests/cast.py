@@ -15,6 +15,7 @@ from core.clock import utc_now
 from core.tenancy import platform_scope
 from tenants.api import (
     ApiKey,
+    OperatorRole,
     Role,
     Tenant,
     TenantType,
@@ -22,6 +23,7 @@ from tenants.api import (
     create_api_key,
     create_operator_token,
     create_tenant,
+    set_operator_role,
     suspend_tenant,
 )
 
@@ -74,9 +76,11 @@ class Operator:
     token: str
 
 
-def found_olivia() -> Operator:
+def found_olivia(role: OperatorRole = OperatorRole.SUPER) -> Operator:
     """The operator, with password sign-in and a REST token."""
     with platform_scope():
-        user = User.objects.create_superuser("olivia", "olivia@lumos.example", PASSWORD)
+        user = User.objects.create_user("olivia", "olivia@lumos.example", PASSWORD)
+        set_operator_role(user_id=user.pk, role=role, acting=TESTER, now=utc_now())
+        user.refresh_from_db()
         _, token = create_operator_token(user_id=user.pk, name="tests", acting=TESTER, now=utc_now())
         return Operator(user, token)

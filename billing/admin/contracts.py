@@ -19,7 +19,7 @@ from billing.errors import NoSubscription
 from billing.models import Plan, Subscription
 from billing.selectors import running_bill
 from billing.services.contracts import subscribe_tenant
-from core.admin import Choice, LumosModelAdmin, Question, admin_link, ago, amount, display
+from core.admin import Choice, LumosModelAdmin, Question, admin_link, ago, amount, display, page
 from core.clock import utc_now
 from tenants.api import TenantNotFound, tenant_by_id
 
@@ -85,10 +85,9 @@ class SubscriptionAdmin(LumosModelAdmin):
         )
         obj.__dict__.update(made.__dict__)
 
+    @page(permission="view")
     def bill(self, request: HttpRequest, tenant_id: str) -> HttpResponse:
         """The bill of the running period as far as usage was taken in."""
-        if not self.has_view_permission(request):
-            raise Http404
         context: dict[str, Any] = {**self.admin_site.each_context(request), "opts": self.model._meta}
         try:
             tenant = tenant_by_id(tenant_id)

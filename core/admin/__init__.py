@@ -2,7 +2,7 @@
 
 from core.admin.base import Choice, LumosModelAdmin, OfTenant, Question, ReadOnlyAdmin
 from core.admin.confirm import Confirmation, NoInput, ReasonForm, confirm
-from core.admin.decorators import action, display
+from core.admin.decorators import action, display, page
 from core.admin.once import shown_once
 from core.cells import EMPTY, admin_link, ago, amount, cash_text, dotted, plain, public_link
 
@@ -24,6 +24,7 @@ __all__ = [
     "confirm",
     "display",
     "dotted",
+    "page",
     "plain",
     "public_link",
     "shown_once",

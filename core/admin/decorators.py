@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from typing import Any, TypeVar, cast
 
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
 from unfold import decorators as theme
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,5 +30,22 @@ def action(*, description: Any, permissions: Sequence[str], icon: str) -> Callab
 
     def decorate(function: F) -> F:
         return cast(F, theme.action(function, description=description, permissions=permissions, icon=icon))
+
+    return decorate
+
+
+def page(*, permission: str) -> Callable[[F], F]:
+    """A page of one's own beside the model's; refused without that permission, which stands on it as `.permission`."""
+
+    def decorate(view: F) -> F:
+        @wraps(view)
+        def guarded(admin: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not getattr(admin, f"has_{permission}_permission")(request):
+                raise PermissionDenied
+            answer: HttpResponse = view(admin, request, *args, **kwargs)
+            return answer
+
+        guarded.permission = permission  # type: ignore[attr-defined]
+        return cast(F, guarded)
 
     return decorate

@@ -20,13 +20,15 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What one method asks of its caller: an operator's permission, a key's scope, or either of the two.
+    """What one method asks of each kind of caller.
 
-    An empty `permission` lets any operator in. `scope` None keeps tenants' keys out.
+    `permission` is an operator's; an empty one lets any operator in. `scope` is what a tenant's key needs, `member`
+    what the role of a tenant's member must include; None keeps that kind of caller out.
     """
 
     permission: str = ""
     scope: str | None = None
+    member: str | None = None
 
 
 class ScopeMissing(PermissionRefused):
@@ -36,7 +38,7 @@ class ScopeMissing(PermissionRefused):
 
 class ReadOnly(PermissionRefused):
     code = "tenant_suspended"
-    title = "This tenant is suspended, so its keys may only read"
+    title = "This tenant is suspended, so its keys and members may only read"
 
 
 class DeclaredAccess(BasePermission):
@@ -55,15 +57,32 @@ class DeclaredAccess(BasePermission):
 
 def _check(rule: Access, caller: Principal, *, safe: bool) -> None:
     if caller.is_operator:
-        if rule.permission and not caller.has_permission(rule.permission):
-            raise PermissionRefused(_("Your account lacks the permission %(name)s.") % {"name": rule.permission})
-        return
-    if rule.scope is None:
+        _check_operator(rule, caller)
+    elif caller.is_member:
+        _check_member(rule, caller)
+    else:
+        _check_key(rule, caller)
+    if caller.read_only and not safe:
+        raise ReadOnly()
+
+
+def _check_operator(rule: Access, caller: Principal) -> None:
+    if rule.permission and not caller.has_permission(rule.permission):
+        raise PermissionRefused(_("Your account lacks the permission %(name)s.") % {"name": rule.permission})
+
+
+def _check_member(rule: Access, caller: Principal) -> None:
+    if rule.member is None:
         raise PermissionRefused(_("Only operators may do this."))
+    if rule.member not in caller.permissions:
+        raise PermissionRefused(_("Your role lacks the permission %(name)s.") % {"name": rule.member})
+
+
+def _check_key(rule: Access, caller: Principal) -> None:
+    if rule.scope is None:
+        raise PermissionRefused(_("Keys may not do this; operators or members may."))
     if rule.scope not in caller.scopes:
         raise ScopeMissing(
             _("This key lacks the scope %(name)s.") % {"name": rule.scope},
             next_step=_("Create a key with that scope."),
         )
-    if caller.read_only and not safe:
-        raise ReadOnly()

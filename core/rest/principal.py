@@ -18,10 +18,10 @@ def _none(_permission: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An operator, or one key of one tenant.
+    """An operator, one key of one tenant, or one member of one tenant.
 
-    `tenant` is None for operators. `scopes` are a key's, `has_permission` answers for an operator's account.
-    A `read_only` caller may look and not change: the key of a tenant that is suspended.
+    `tenant` is None for operators. `scopes` are a key's, `permissions` those of a member's role, `has_permission`
+    answers for an operator's account. A `read_only` caller may look and not change: of a tenant that is suspended.
     """
 
     kind: str
@@ -29,12 +29,17 @@ class Principal:
     label: str
     tenant: TenantRef | None = None
     scopes: frozenset[str] = frozenset()
+    permissions: frozenset[str] = frozenset()
     has_permission: Callable[[str], bool] = field(default=_none, compare=False, repr=False)
     read_only: bool = False
 
     @property
     def is_operator(self) -> bool:
         return self.kind == "operator"
+
+    @property
+    def is_member(self) -> bool:
+        return self.kind == "member"
 
     @property
     def is_authenticated(self) -> bool:

@@ -1,4 +1,4 @@
-"""`./lumos check`: format, lint, types, import contracts, migrations, OpenAPI, catalogues; owns the list of steps."""
+"""`./lumos check`: format, lint, types, import contracts, migrations, OpenAPI, access, catalogues; owns the steps."""
 
 from __future__ import annotations
 
@@ -41,6 +41,11 @@ def steps() -> list[Step]:
     return [
         Step("types", (_PYTHON, "-m", "mypy", "--no-error-summary", "."), "mend the types"),
         Step("openapi", (_PYTHON, "-m", "lumos_site.devtools.openapi"), "./lumos spectacular --file docs/openapi.yaml"),
+        Step(
+            "access",
+            (_PYTHON, "-m", "lumos_site.devtools.access"),
+            "read the difference, then python -m lumos_site.devtools.access write",
+        ),
         Step(
             "migrations", (*manage, "makemigrations", "--check", "--dry-run", "--skip-checks"), "./lumos makemigrations"
         ),

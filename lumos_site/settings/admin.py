@@ -69,7 +69,7 @@ _NAVIGATION = [
         _("Platform"),
         _item(_("Audit log"), "history", "audit.auditentry"),
         _item(_("Accounts"), "person", "auth.user"),
-        _item(_("Groups"), "shield_person", "auth.group"),
+        _item(_("Operators"), "shield_person", "tenants.operator"),
         _item(_("Operator tokens"), "vpn_key", "tenants.operatortoken"),
         _item(_("Schedule"), "schedule", "django_celery_beat.periodictask"),
         _item(_("Outbox"), "outbox", "audit.outboxevent"),

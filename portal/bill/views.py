@@ -12,10 +12,10 @@ from billing.api import Bill
 from core.clock import utc_now
 from portal.bill.lines import LineRow, lines_of
 from portal.csvfile import Cell, csv_response
-from portal.data import Permission
 from portal.figures import bill_or_none, period_by_model
 from portal.guard import requires
 from portal.request import PortalRequest
+from tenants.api import Permission
 
 _COLUMNS = ("line", "model", "step", "quantity", "rate", "amount", "currency", "period_from", "period_to")
 

@@ -8,8 +8,7 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from portal.data import Permission
-from portal.permissions import allows
+from tenants.api import Permission, allows
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,15 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from core.clock import utc_now
-from portal.data import Permission
 from portal.figures import bill_or_none, currency_of, daily_usage, example_model, readings_or_none
 from portal.guard import requires
 from portal.home.checklist import checklist
 from portal.home.meters import meters_of
 from portal.keys.selectors import keys_of
-from portal.permissions import allows
 from portal.request import PortalRequest, base_url
 from portal.usage.filters import UsageFilter
 from portal.usage.series import charts_of, totals_of
+from tenants.api import Permission, allows
 
 
 @require_GET

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any, cast
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -49,6 +50,11 @@ class NewKeyForm(forms.Form):
         required=False,
         help_text=_("Empty: no limit of its own."),
     )
+
+    def __init__(self, *args: Any, grantable: Collection[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        scopes = cast("forms.MultipleChoiceField", self.fields["scopes"])
+        scopes.choices = [(name, words) for name, words in _SCOPES if name in grantable]
 
     def limits(self) -> KeyLimits:
         data = self.cleaned_data

@@ -13,14 +13,12 @@ from django.views.decorators.http import require_GET, require_http_methods
 from core.clock import utc_now
 from core.errors import InvalidInput
 from core.ids import parse_prefixed
-from portal.data import Permission
 from portal.figures import example_model
 from portal.guard import requires
 from portal.keys.forms import NewKeyForm
 from portal.keys.selectors import key_of, keys_of
-from portal.permissions import allows
 from portal.request import PortalRequest, acting, base_url
-from tenants.api import create_api_key, revoke_api_key
+from tenants.api import Permission, allows, create_api_key, grantable_scopes, permissions_of, revoke_api_key
 
 
 @require_GET
@@ -47,7 +45,8 @@ def _list_context(request: PortalRequest) -> dict[str, object]:
 @require_http_methods(["GET", "POST"])
 @requires(Permission.KEYS_MANAGE)
 def key_create(request: PortalRequest) -> HttpResponse:
-    form = NewKeyForm(request.POST) if request.method == "POST" else NewKeyForm()
+    grantable = grantable_scopes(permissions_of(request.membership.role))
+    form = NewKeyForm(request.POST if request.method == "POST" else None, grantable=grantable)
     if request.method == "POST" and form.is_valid():
         return _create(request, form)
     return _form_page(request, form, status=400 if form.errors else 200)

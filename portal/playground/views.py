@@ -12,13 +12,13 @@ from django.views.decorators.http import require_GET, require_POST
 
 from core.clock import utc_now
 from core.errors import InvalidInput, LumosError
-from portal.data import Permission
 from portal.figures import charge_estimate, chat_models
 from portal.guard import requires
 from portal.request import PortalRequest, base_url
 from proxy.api import BROWSER_TOKEN_SECONDS, mint_browser_token
 from tenants.api import (
     ConversationText,
+    Permission,
     Turn,
     conversation_text,
     conversations_of,

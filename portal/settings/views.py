@@ -12,11 +12,11 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST
 
 from core.errors import InvalidInput
-from portal.data import Permission
 from portal.guard import requires
 from portal.request import PortalRequest
 from portal.settings.services import change_password
 from portal.settings.theme import THEMES, remember_theme
+from tenants.api import Permission
 
 
 @require_GET

@@ -10,12 +10,12 @@ from billing.api import UsageFigures
 from core.clock import utc_now
 from portal import formats
 from portal.csvfile import Cell, csv_response
-from portal.data import Permission
 from portal.figures import bill_or_none, currency_of, daily_usage, model_shares
 from portal.guard import requires
 from portal.request import PortalRequest
 from portal.usage.filters import SPANS, UsageFilter
 from portal.usage.series import chart_of, totals_of
+from tenants.api import Permission
 
 _COLUMNS = (
     "day",

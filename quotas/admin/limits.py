@@ -26,6 +26,7 @@ from core.admin import (
     ago,
     confirm,
     display,
+    page,
     plain,
 )
 from core.clock import utc_now
@@ -177,10 +178,9 @@ class TenantLimitAdmin(_LimitAdmin):
     def store(self, row: TenantLimit, common: dict[str, Any]) -> None:
         set_limit(tenant_id=row.tenant_id, **common)
 
+    @page(permission="view")
     def effective(self, request: HttpRequest, tenant_id: str) -> HttpResponse:
         """What holds for one tenant, step by step, and how much of it is used."""
-        if not self.has_view_permission(request):
-            raise Http404
         try:
             tenant, limits = tenant_by_id(tenant_id), effective_limits(tenant_id)
         except TenantNotFound as error:

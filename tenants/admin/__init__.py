@@ -1,7 +1,8 @@
 """The operators' pages of tenants and credentials; translates clicks into services, decides nothing."""
 
 from tenants.admin.credentials import ApiKeyAdmin, OperatorTokenAdmin
+from tenants.admin.operators import OperatorAdmin
 from tenants.admin.people import DomainAdmin, MembershipAdmin
 from tenants.admin.tenants import TenantAdmin
 
-__all__ = ["ApiKeyAdmin", "DomainAdmin", "MembershipAdmin", "OperatorTokenAdmin", "TenantAdmin"]
+__all__ = ["ApiKeyAdmin", "DomainAdmin", "MembershipAdmin", "OperatorAdmin", "OperatorTokenAdmin", "TenantAdmin"]

@@ -1,4 +1,4 @@
-"""Who may enter a tenant; owns fields and constraints, no rules and no writes."""
+"""Who may enter a tenant, and who operates the platform; owns fields and constraints, no rules and no writes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from core.clock import utc_now
 from tenants.data import Role
 from tenants.models.identity import id_field
 from tenants.models.tenant import Tenant
+from tenants.roles import OperatorRole
 
 
 class Membership(models.Model):
@@ -44,3 +45,29 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} · {self.role}"
+
+
+class Operator(models.Model):
+    """Makes an account one of the company's own, with a fixed role. Kept in step with the account's two flags."""
+
+    id = id_field()
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="operator")
+    role = models.CharField(
+        _("role"),
+        max_length=16,
+        choices=[
+            (OperatorRole.SUPER, _("Super")),
+            (OperatorRole.SECURITY, _("Security")),
+            (OperatorRole.BILLING, _("Billing")),
+            (OperatorRole.SUPPORT, _("Support")),
+            (OperatorRole.READ_ONLY, _("Read-only")),
+        ],
+    )
+    created_at = models.DateTimeField(_("created"), default=utc_now)
+
+    class Meta:
+        verbose_name = _("operator")
+        verbose_name_plural = _("operators")
+
+    def __str__(self) -> str:
+        return self.user.get_username()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
-from django.contrib.auth.models import Group
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from billing.api import UsageFact, ingest_pending, seed_catalogue, set_model_cost, subscribe_tenant
@@ -36,8 +35,6 @@ def set_stage(olivia: Operator) -> dict[str, Player]:
     _providers()
     _decision(players["acme"])
     ingest_pending(now=now)
-    group = Group.objects.create(name="support")
-    olivia.user.groups.add(group)
     every = IntervalSchedule.objects.create(every=10, period="seconds")
     CrontabSchedule.objects.create()
     PeriodicTask.objects.create(name="billing: ingest", task="billing.ingest", interval=every)

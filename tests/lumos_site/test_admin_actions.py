@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import redis as redis_library
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
@@ -15,8 +16,9 @@ from core.clock import utc_now
 from proxy.models import Model, Provider, ProviderKey
 from quotas.api import Dimension, effective_limits
 from scaling.api import Mode, policy_of
-from tenants.api import ApiKey, Membership, Tenant, key_by_plaintext, operator_by_token
-from tests.cast import Operator, Player
+from tenants.api import ApiKey, Membership, OperatorRole, Tenant, key_by_plaintext, operator_by_token, set_operator_role
+from tenants.api import Operator as OperatorRow
+from tests.cast import TESTER, Operator, Player
 from tests.lumos_site.stage import set_stage
 
 
@@ -90,11 +92,10 @@ def test_what_a_service_refuses_is_told_and_the_rest_is_done(browser: Client, st
 
 
 def test_actions_need_the_permission_to_change(browser: Client, stage: dict[str, Player], olivia: Operator) -> None:
-    from django.contrib.auth.models import Permission
-
-    olivia.user.is_superuser = False
-    olivia.user.save()
-    olivia.user.user_permissions.add(Permission.objects.get(codename="view_tenant"))
+    set_operator_role(
+        user_id=User.objects.create_user("root").pk, role=OperatorRole.SUPER, acting=TESTER, now=utc_now()
+    )
+    set_operator_role(user_id=olivia.user.pk, role=OperatorRole.BILLING, acting=TESTER, now=utc_now())
     acme = stage["acme"].tenant
     assert browser.get(_list("tenants_tenant")).status_code == 200
     assert browser.get(reverse("admin:tenants_tenant_suspend", args=[acme.pk])).status_code == 403
@@ -273,18 +274,29 @@ def test_a_models_cost_gets_a_new_version(browser: Client) -> None:
 
 def test_what_an_account_may_do_is_in_the_audit_log(browser: Client, olivia: Operator) -> None:
     page = reverse("admin:auth_user_change", args=[olivia.user.pk])
-    form = browser.get(page).context["adminform"].form
-    joined = form.initial["date_joined"]
     browser.post(
         page,
         {
             "username": "olivia",
             "email": "o@lumos.example",
             "is_active": "on",
-            "is_staff": "on",
-            "is_superuser": "on",
-            "date_joined_0": joined.strftime("%Y-%m-%d"),
-            "date_joined_1": joined.strftime("%H:%M:%S"),
         },
     )
     assert "email" in _audited("accounts.change").detail["fields"]
+
+
+def test_the_last_super_operator_cannot_be_locked_out(browser: Client, olivia: Operator) -> None:
+    page = reverse("admin:auth_user_change", args=[olivia.user.pk])
+    browser.post(page, {"username": "olivia", "email": "o@lumos.example"})
+    assert User.objects.get(pk=olivia.user.pk).is_active
+
+
+def test_an_operator_is_named_given_another_role_and_dismissed(browser: Client) -> None:
+    otto = User.objects.create_user("otto")
+    _add(browser, "tenants_operator", user=otto.pk, role="SUPPORT")
+    operator = OperatorRow.objects.get(user=otto)
+    browser.post(reverse("admin:tenants_operator_change", args=[operator.pk]), {"role": "SECURITY"})
+    assert _audited("operators.set_role").detail == {"from": "SUPPORT", "to": "SECURITY"}
+    _run(browser, "tenants_operator", "dismiss_selected", operator)
+    assert not User.objects.get(pk=otto.pk).is_staff
+    assert not OperatorRow.objects.filter(user=otto).exists()
