@@ -12,10 +12,12 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lumos_site.settings.control")
     from django.core.management import execute_from_command_line
 
+    from core.request_id import enter_request
     from core.tenancy import enter_platform_process
 
     if len(sys.argv) > 1 and sys.argv[1] not in SERVERS:
         enter_platform_process()
+        enter_request("cmd")
     execute_from_command_line(sys.argv)
 
 

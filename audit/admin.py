@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.contrib import admin
 from django.db.models import Q
@@ -29,17 +29,17 @@ class WhoActed(Question):
     )
 
 
-def _told(detail: dict[str, Any]) -> Iterator[str]:
-    """Each fact of a detail as a short text; of a pair of states only what differs."""
-    pairs = (("from", "to"), ("before", "after"))
-    old, new = next((pair for pair in pairs if isinstance(detail.get(pair[1]), dict)), ("", ""))
-    if new:
-        before = detail.get(old) or {}
-        for name, value in detail[new].items():
-            if before.get(name) != value:
-                yield f"{name} {before[name]} → {value}" if name in before else f"{name} {value}"
-    for name, value in detail.items():
-        if name not in (old, new) and value not in ("", None):
+def _told(entry: AuditEntry) -> Iterator[str]:
+    """The reason, what was changed from what to what, and the other facts, each as a short text."""
+    if entry.reason:
+        yield entry.reason
+    before, after = entry.before or {}, entry.after or {}
+    for name in {**before, **after}:
+        old, new = before.get(name), after.get(name)
+        if old != new:
+            yield f"{name} {old} → {new}" if name in before else f"{name} {new}"
+    for name, value in entry.detail.items():
+        if value not in ("", None):
             yield f"{name}: {value}"
 
 
@@ -47,10 +47,13 @@ def _told(detail: dict[str, Any]) -> Iterator[str]:
 class AuditEntryAdmin(ReadOnlyAdmin):
     list_display = ("when", "actor_shown", "action", "target", "tenant_shown", "why")
     list_filter = (WhoActed, ("action", FieldTextFilter), OfTenant, ("at", RangeDateTimeFilter))
-    search_fields = ("action", "target", "actor_label")
-    search_help_text = _("Action, target or actor")
+    search_fields = ("action", "target", "actor_label", "request_id")
+    search_help_text = _("Action, target, actor or request")
     ordering = ("-at", "-id")
-    fields = ("at", "actor_kind", "actor_label", "actor_id", "action", "target", "tenant_shown", "detail")
+    fields = (
+        *("at", "actor_kind", "actor_label", "actor_id", "action", "target", "tenant_shown"),
+        *("reason", "before", "after", "detail", "request_id"),
+    )
 
     @display(description=_("when"), ordering="at")
     def when(self, entry: AuditEntry) -> str:
@@ -66,7 +69,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @display(description=_("detail"))
     def why(self, entry: AuditEntry) -> str:
-        text = ", ".join(_told(entry.detail))
+        text = ", ".join(_told(entry))
         return text if len(text) <= 90 else f"{text[:89]}…"
 
 

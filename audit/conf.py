@@ -3,4 +3,5 @@
 SCHEDULE = (
     ("audit: relay the outbox", "audit.relay_outbox", 2.0),
     ("audit: prune the outbox", "audit.prune_outbox", 3600.0),
+    ("audit: make partitions ahead", "audit.make_partitions", 86_400.0),
 )

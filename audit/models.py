@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -10,22 +11,32 @@ from core.ids import new_ulid
 
 
 class AuditEntry(models.Model):
-    """One thing that somebody did. Plain strings beside ids, so that an entry outlives what it speaks of."""
+    """One thing that somebody did. Plain strings beside ids, so that an entry outlives what it speaks of.
+
+    Partitioned by month of `at`, which PostgreSQL therefore wants in the key: there it is (id, at).
+    """
 
     id = models.CharField(primary_key=True, max_length=26, default=new_ulid, editable=False)
-    at = models.DateTimeField(_("when"), default=utc_now, db_index=True)
+    at = models.DateTimeField(_("when"), default=utc_now)
     tenant_id = models.CharField(_("tenant"), max_length=26, default="", blank=True)
     actor_kind = models.CharField(_("kind of actor"), max_length=16)
     actor_id = models.CharField(max_length=64)
     actor_label = models.CharField(_("actor"), max_length=200)
     action = models.CharField(_("action"), max_length=80)
     target = models.CharField(_("target"), max_length=200)
-    detail = models.JSONField(_("detail"), default=dict, blank=True)
+    reason = models.TextField(_("reason"), default="", blank=True)
+    before = models.JSONField(_("before"), null=True, encoder=DjangoJSONEncoder)
+    after = models.JSONField(_("after"), null=True, encoder=DjangoJSONEncoder)
+    detail = models.JSONField(_("detail"), default=dict, blank=True, encoder=DjangoJSONEncoder)
+    request_id = models.CharField(_("request"), max_length=64, default="", blank=True)
 
     class Meta:
         verbose_name = _("audit entry")
         verbose_name_plural = _("audit entries")
-        indexes = [models.Index(fields=["tenant_id", "-at"], name="audit_by_tenant")]
+        indexes = [
+            models.Index(fields=["tenant_id", "-at"], name="audit_entry_by_tenant"),
+            models.Index(fields=["-at", "-id"], name="audit_entry_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.action} {self.target}"

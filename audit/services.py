@@ -10,10 +10,12 @@ from typing import Any
 import structlog
 from django.db import transaction
 
+from audit.concealment import conceal
 from audit.data import Actor
 from audit.models import AuditEntry, OutboxEvent
 from core.clock import utc_now
 from core.events import DomainEvent, deliver, revive
+from core.request_id import current_request_id
 from core.tenancy import platform_scope
 
 log = structlog.get_logger(__name__)
@@ -26,9 +28,16 @@ def record(
     actor: Actor,
     tenant_id: str | None,
     target: str,
+    reason: str = "",
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
     detail: Mapping[str, Any] | None = None,
 ) -> None:
-    """Append one entry, in the caller's transaction. `action` is a dotted verb such as `tenants.suspend`."""
+    """Append one entry, in the caller's transaction: when it cannot be written, nothing else is either.
+
+    `action` is a dotted verb such as `tenants.suspend`. `before` and `after` are what was changed, and `detail` what
+    else is worth knowing; whatever looks like a credential in them is replaced by its fingerprint.
+    """
     AuditEntry.objects.create(
         tenant_id=tenant_id or "",
         actor_kind=actor.kind,
@@ -36,7 +45,11 @@ def record(
         actor_label=actor.label,
         action=action,
         target=target,
-        detail=dict(detail or {}),
+        reason=reason,
+        before=None if before is None else conceal(before),
+        after=None if after is None else conceal(after),
+        detail=conceal(detail or {}),
+        request_id=current_request_id(),
     )
 
 

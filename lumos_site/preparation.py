@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from audit.api import ensure_audit_partitions
 from core.clock import utc_now
 from core.tenancy import platform_scope
 from lumos_site.schema import migrate_everything
@@ -22,6 +23,7 @@ def prepare(*, seed: bool) -> dict[str, Any]:
     for schema in migrate_everything():
         log.info("lumos_site.prepare.migrated", schema=schema)
     with platform_scope():
+        ensure_audit_partitions(utc_now())
         report: dict[str, Any] = seed_installation(utc_now()) if seed else {}
         publish_gateway()
     return report

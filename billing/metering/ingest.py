@@ -26,12 +26,13 @@ from billing.metering.contracts import Contract, contracts_of, from_ms
 from billing.metering.corrections import apply_corrections, store_corrections
 from billing.metering.costs import cost_book
 from billing.metering.lock import lock_usage
-from billing.metering.partitions import ensure_partitions, month_of
+from billing.metering.partitions import ensure_partitions
 from billing.metering.stream import DeadLetter, Entry
 from billing.metering.writing import known_ids, write_events, write_positions
 from billing.metrics import BACKLOG, EVENTS
 from billing.models import PeriodPosition
 from core.faults import fault_point
+from core.partitions import month_of
 from core.redis import control
 from quotas.api import is_recovering
 

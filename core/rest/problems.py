@@ -15,6 +15,7 @@ from rest_framework.response import Response
 
 from core.errors import InvalidInput, LumosError, NotAuthenticated, NotFound, PermissionRefused
 from core.outages import outage_of
+from core.request_id import current_request_id
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -65,7 +66,7 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response:
 def plain_problem(error: LumosError, path: str) -> HttpResponse:
     """The same document for a request that never reached a view."""
     answer = _of_ours(error)
-    body = {**answer.data, "instance": path, "request_id": ""}
+    body = {**answer.data, "instance": path, "request_id": current_request_id()}
     return HttpResponse(json.dumps(body), status=answer.status_code, content_type=MEDIA_TYPE, headers=error.headers)
 
 

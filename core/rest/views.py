@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import ExitStack
 from typing import Any, ClassVar
 
-import structlog
 from django.http import HttpResponseBase
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -15,7 +13,8 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from core.errors import InvalidInput, NotFound
-from core.ids import new_ulid, parse_prefixed, prefixed
+from core.ids import parse_prefixed
+from core.request_id import current_request_id
 from core.rest.access import Access
 from core.rest.idempotency import Claim, Replayed, claim
 from core.rest.pages import CursorPage
@@ -23,13 +22,11 @@ from core.rest.principal import Principal, principal_of
 from core.rest.throttle import Standing, count_request
 from core.tenancy import tenant_scope
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
-
 
 class ApiView(APIView):
     """A view declares `access` (a row per method) and, for lists, `pagination_class`. A tenant's key runs in its scope.
 
-    `caller` is set before the handler runs. Every answer carries x-request-id.
+    `caller` is set before the handler runs.
     """
 
     access: ClassVar[dict[str, Access]] = {}
@@ -40,11 +37,9 @@ class ApiView(APIView):
     _standing: Standing | None = None
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        given = request.headers.get("x-request-id", "")
-        self.request_id = given if _REQUEST_ID.fullmatch(given) else prefixed("req", new_ulid())
-        with ExitStack() as self._scopes, structlog.contextvars.bound_contextvars(request_id=self.request_id):
+        self.request_id = current_request_id()
+        with ExitStack() as self._scopes:
             response = super().dispatch(request, *args, **kwargs)
-        response["x-request-id"] = self.request_id
         self._remember(response)
         return response
 
@@ -112,5 +107,5 @@ class NoSuchRoute(APIView):
     request_id = ""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        self.request_id = prefixed("req", new_ulid())
+        self.request_id = current_request_id()
         raise NotFound("There is no such route.", next_step="See /api/docs/ for all of them.")

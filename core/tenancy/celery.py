@@ -8,12 +8,14 @@ anything on the task object, which threads share.
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from typing import Any
 
 import structlog
 from celery import Task
 
 from core.ids import is_ulid
+from core.request_id import current_request_id, request_scope
 from core.tenancy.context import (
     NoActiveScope,
     TenantRef,
@@ -29,6 +31,11 @@ def queue_of(tenant_id: str) -> str:
     return f"tenant.{tenant_id}"
 
 
+def _as_request(task: Task[Any, Any]) -> AbstractContextManager[str]:
+    """The run of a task has an id of its own; one that is called as a plain function stays its caller's."""
+    return request_scope(f"task_{task.request.id}" if task.request.id else current_request_id())
+
+
 class TenantTask(Task[Any, Any]):
     abstract = True
 
@@ -39,7 +46,8 @@ class TenantTask(Task[Any, Any]):
         pinned = os.environ.get("LUMOS_WORKER_TENANT")
         if pinned not in (None, "", tenant_id):
             raise WrongTenant(f"Task {self.name} reached the worker of another tenant")
-        with tenant_scope(TenantRef(tenant_id)), structlog.contextvars.bound_contextvars(tenant=tenant_id):
+        bound = structlog.contextvars.bound_contextvars(tenant=tenant_id)
+        with tenant_scope(TenantRef(tenant_id)), bound, _as_request(self):
             return super().__call__(*args, **kwargs)
 
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:  # type: ignore[override]
@@ -56,5 +64,5 @@ class PlatformTask(Task[Any, Any]):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if os.environ.get("LUMOS_WORKER_TENANT"):
             raise WrongTenant(f"Task {self.name} is the platform's and reached a tenant's worker")
-        with clear_scope(), platform_scope():
+        with clear_scope(), platform_scope(), _as_request(self):
             return super().__call__(*args, **kwargs)

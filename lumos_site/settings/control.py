@@ -24,6 +24,7 @@ if ROLE in ("web", "control"):
     }
 
 MIDDLEWARE = [
+    "lumos_site.middleware.RequestIdMiddleware",
     "tenants.middleware.HostMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",

@@ -8,14 +8,12 @@ from datetime import timedelta
 
 import pytest
 from django.db import transaction
-from django.db.utils import ProgrammingError
 
 from audit import api
-from audit.models import AuditEntry, OutboxEvent
+from audit.models import OutboxEvent
 from core import events
 from core.clock import utc_now
-from core.tenancy import current_tenant, tenant_scope
-from tests import cast
+from core.tenancy import current_tenant
 
 
 @events.event_type("tests.happened")
@@ -82,19 +80,3 @@ def test_old_events_are_pruned_after_a_week() -> None:
     OutboxEvent.objects.create(type_name="x", payload={}, delivered_at=now - timedelta(days=8))
     OutboxEvent.objects.create(type_name="x", payload={}, delivered_at=now)
     assert api.prune_outbox(now=now) == 1
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("change", ["update", "delete"])
-def test_an_entry_can_be_neither_changed_nor_deleted(change: str) -> None:
-    api.record("tests.act", actor=api.SYSTEM, tenant_id=None, target="x")
-    rows = AuditEntry.objects.filter(action="tests.act")
-    with pytest.raises(ProgrammingError, match="append-only"):
-        rows.update(action="y") if change == "update" else rows.delete()
-
-
-@pytest.mark.django_db
-def test_a_tenant_reads_its_own_entries_only(acme: cast.Player, globex: cast.Player) -> None:
-    with tenant_scope(globex.tenant.ref):
-        assert {entry.tenant_id for entry in AuditEntry.objects.all()} == {globex.tenant.id}
-        api.record("tests.act", actor=api.SYSTEM, tenant_id=globex.tenant.id, target="x")

@@ -26,7 +26,8 @@ from billing.api import (
     usage_by_model,
     usage_total,
 )
-from billing.metering.partitions import month_of, partition_name
+from billing.metering.partitions import EVENTS
+from core.partitions import month_of
 from core.tenancy import tenant_scope
 from tests.billing.facts import MOMENT, facts_of, send
 from tests.cast import Player
@@ -70,7 +71,7 @@ REFUSED = [
     "SELECT cost FROM billing_usagerollup",
     "SELECT * FROM billing_modelcost",
     "SELECT * FROM billing_pendingcorrection",
-    f"SELECT id FROM {partition_name(month_of(MOMENT))}",
+    f"SELECT id FROM {EVENTS.partition(month_of(MOMENT))}",
     "UPDATE billing_usageevent SET charge = 0",
     "UPDATE billing_usagerollup SET charge = 0",
     "UPDATE billing_periodposition SET amount = 0",

@@ -10,7 +10,8 @@ import redis as redis_library
 from django.db import DatabaseError, connection, transaction
 
 from billing.api import UsageEvent, ensure_partitions_ahead, ingest_pending
-from billing.metering.partitions import ensure_partitions, month_after, month_of, partition_name
+from billing.metering.partitions import EVENTS, ensure_partitions
+from core.partitions import MonthlyTable, month_after, month_of
 from tests.billing.facts import MOMENT, facts_of, milliseconds, send
 from tests.cast import Player
 
@@ -41,7 +42,7 @@ def test_there_is_no_default_partition(db: None) -> None:
 
 def test_usage_of_a_month_without_a_partition_makes_it(stream: redis_library.Redis, paying: Player) -> None:
     moment = datetime(2035, 7, 31, 23, 59, tzinfo=UTC)
-    partition = partition_name(month_of(moment))
+    partition = EVENTS.partition(month_of(moment))
     assert partition not in bounds()
     (fact,) = facts_of(paying.tenant.id, (1, 0, 1))
     send(replace(fact, occurred_at_ms=milliseconds(moment)))
@@ -65,7 +66,7 @@ def test_months_follow_each_other_over_the_years_end() -> None:
     december = datetime(2026, 12, 1, tzinfo=UTC)
     assert month_after(december) == datetime(2027, 1, 1, tzinfo=UTC)
     assert month_of(december - timedelta(microseconds=1)) == datetime(2026, 11, 1, tzinfo=UTC)
-    assert partition_name(december) == "billing_usageevent_y2026m12"
+    assert EVENTS.partition(december) == "billing_usageevent_y2026m12"
 
 
 def test_a_partition_made_by_another_process_in_between_is_not_made_again(
@@ -73,5 +74,5 @@ def test_a_partition_made_by_another_process_in_between_is_not_made_again(
 ) -> None:
     month = datetime(2033, 5, 1, tzinfo=UTC)
     answers = iter([False, True])
-    monkeypatch.setattr("billing.metering.partitions._exists", lambda name: next(answers))
+    monkeypatch.setattr(MonthlyTable, "exists", lambda table, month: next(answers))
     assert ensure_partitions([month]) == []

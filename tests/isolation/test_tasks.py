@@ -8,6 +8,7 @@ import pytest
 from celery import Celery
 
 from core.ids import new_ulid
+from core.request_id import current_request_id, request_scope
 from core.tenancy import NoActiveScope, WrongTenant, current_tenant, require_tenant, tenant_scope
 from core.tenancy.celery import PlatformTask, TenantTask, queue_of
 from core.tenancy.context import PLATFORM, active_scope
@@ -68,3 +69,15 @@ def test_threads_that_share_a_task_object_do_not_mix_tenants() -> None:
 def test_each_tenant_has_a_queue_of_its_own() -> None:
     first, second = new_ulid(), new_ulid()
     assert queue_of(first) != queue_of(second)
+
+
+@app.task(base=PlatformTask, name="isolation.request")
+def request() -> str:
+    return current_request_id()
+
+
+def test_what_a_task_does_bears_the_tasks_own_id() -> None:
+    with request_scope("the-one-who-sent-it"):
+        assert request() == "the-one-who-sent-it"
+        assert request.apply(task_id="0b6e").get() == "task_0b6e"
+        assert current_request_id() == "the-one-who-sent-it"
