@@ -18,6 +18,7 @@ django.setup()
 
 from lumos_site.exposition import answer_metrics  # noqa: E402 - what follows needs the apps
 from lumos_site.health import answer_health  # noqa: E402
+from lumos_site.statics import StaticFiles  # noqa: E402
 from lumos_site.wire import App, Receive, Scope, Send, not_found, refuse_socket  # noqa: E402
 from proxy import asgi as gateway  # noqa: E402
 from proxy.consumers import ChatConsumer  # noqa: E402
@@ -25,7 +26,7 @@ from proxy.consumers import ChatConsumer  # noqa: E402
 ROLE = os.environ.get("LUMOS_ROLE", "web")
 SERVES_GATEWAY = ROLE in ("web", "gateway")
 chat: App = ChatConsumer.as_asgi()
-behind: App = not_found if ROLE == "gateway" else cast("App", get_asgi_application())
+behind: App = not_found if ROLE == "gateway" else StaticFiles(cast("App", get_asgi_application()))
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
