@@ -1,20 +1,20 @@
-"""Answers `/metrics` for Prometheus, on the operators' hosts only; owns the exposition, declares no metric.
+"""Answers `/metrics` for Prometheus, to those whom the guard lets in; owns the exposition, declares no metric.
 
 A process answers for itself. Where several share one port, give each a port of its own (`./lumos serve`) to scrape.
 """
 
 from __future__ import annotations
 
-from django.conf import settings
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
-from lumos_site.wire import Scope, Send, not_found
+from lumos_site.metrics_guard import may_scrape, refuse_scrape
+from lumos_site.wire import Scope, Send
 from proxy.asgi import running_gateway
 
 
 async def answer_metrics(scope: Scope, send: Send) -> None:
-    if _host(scope) not in settings.PUBLIC_HOSTS:
-        await not_found(scope, _nothing, send)
+    if not may_scrape(scope):
+        await refuse_scrape(send)
         return
     headers = [(b"content-type", CONTENT_TYPE_LATEST.encode()), (b"cache-control", b"no-store")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -28,12 +28,3 @@ def _gateway_figures() -> bytes:
     registry = CollectorRegistry()
     registry.register(gateway.tally)
     return generate_latest(registry)
-
-
-def _host(scope: Scope) -> str:
-    found: str = dict(scope["headers"]).get(b"host", b"").decode("latin-1").lower()
-    return found if found.endswith("]") else found.rsplit(":", 1)[0]
-
-
-async def _nothing() -> dict[str, object]:
-    return {}

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
+from django.http.request import split_domain_port
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
@@ -54,7 +55,7 @@ class HostMiddleware:
         self._hosts = _HostCache()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        host = request.get_host().rsplit(":", 1)[0].lower().rstrip(".")
+        host, _port = split_domain_port(request.get_host())
         with clear_scope(), platform_scope():
             if host in settings.PUBLIC_HOSTS:
                 request.urlconf = settings.PUBLIC_SCHEMA_URLCONF

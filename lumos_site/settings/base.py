@@ -7,7 +7,7 @@ from typing import Any
 
 from core.conf import ROOT, secrets
 from core.redis import namespace, redis_url
-from lumos_site.settings.env import database_from_url, env_bool, env_int, env_list
+from lumos_site.settings.env import database_from_url, env_bool, env_int, env_list, env_networks, env_token
 
 BASE_DIR = ROOT
 SECRET_KEY = secrets().get("django_secret")
@@ -20,6 +20,8 @@ if BASE_DOMAIN not in PUBLIC_HOSTS:
     PUBLIC_HOSTS.append(BASE_DOMAIN)
 ALLOWED_HOSTS = [*PUBLIC_HOSTS, f".{BASE_DOMAIN}", *env_list("LUMOS_ALLOWED_HOSTS")]
 TRUSTED_PROXIES = env_int("LUMOS_TRUSTED_PROXIES", 0)
+METRICS_TOKEN = env_token("LUMOS_METRICS_TOKEN") or secrets().get("metrics_token")
+METRICS_NETWORKS = env_networks("LUMOS_METRICS_NETWORKS")
 
 # Operators and the money of all tenants: one set of tables. unfold stands first because others ship admin templates.
 SHARED_APPS = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -26,6 +27,22 @@ def env_int(name: str, default: int) -> int:
 
 def env_list(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
+
+
+def env_networks(name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(text) for text in env_list(name))
+    except ValueError as error:
+        text = os.environ[name]
+        raise ImproperlyConfigured(f"{name}={text!r} is not valid; use networks such as 10.0.0.0/8,fd00::/8") from error
+
+
+def env_token(name: str) -> str | None:
+    """A secret that the operator chose, None when there is none. Its value is in no message."""
+    text = os.environ.get(name) or None
+    if text is not None and len(text) < 20:
+        raise ImproperlyConfigured(f"{name} is too short; use at least 20 characters of chance")
+    return text
 
 
 def database_from_url(url: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from django.db.models import Count, Exists, IntegerField, Model, OuterRef, Q, Qu
 from django.db.models.functions import Coalesce
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.request import split_domain_port
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -203,8 +204,8 @@ class TenantAdmin(LumosModelAdmin):
     def open_portal(self, request: HttpRequest, object_id: str) -> HttpResponse:
         [tenant] = self._one(request, object_id)
         domain = tenant.domains.filter(is_primary=True).first()  # type: ignore[attr-defined]
-        _host, colon, port = request.get_host().partition(":")
-        return HttpResponseRedirect(f"{request.scheme}://{domain}{colon}{port}/")
+        _host, port = split_domain_port(request.get_host())
+        return HttpResponseRedirect(f"{request.scheme}://{domain}:{port}/" if port else f"{request.scheme}://{domain}/")
 
     def _one(self, request: HttpRequest, object_id: str) -> list[Model]:
         found = self.get_object(request, object_id)

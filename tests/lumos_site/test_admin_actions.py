@@ -118,6 +118,14 @@ def test_a_tenant_is_made_renamed_and_never_deleted(browser: Client) -> None:
     assert browser.post(reverse("admin:tenants_tenant_delete", args=[hooli.pk]), {"post": "yes"}).status_code == 403
 
 
+@pytest.mark.parametrize(("host", "port"), [("localhost:8000", ":8000"), ("[::1]:8000", ":8000"), ("[::1]", "")])
+def test_a_tenants_page_leads_to_its_portal_on_the_same_port(
+    browser: Client, stage: dict[str, Player], host: str, port: str
+) -> None:
+    page = reverse("admin:tenants_tenant_open_portal", args=[stage["acme"].tenant.pk])
+    assert browser.get(page, headers={"host": host})["Location"] == f"http://acme.localhost{port}/"
+
+
 def test_a_slug_that_is_reserved_is_told_and_makes_nothing(browser: Client) -> None:
     answer = _add(browser, "tenants_tenant", name="Admin", slug="admin", type="ENTERPRISE", region="local")
     assert "A slug has 3 to 40" in _said(answer)

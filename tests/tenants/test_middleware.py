@@ -36,10 +36,15 @@ def pass_through(
     return HostMiddleware(signed_in)(RequestFactory(HTTP_HOST=host).get(path)), seen
 
 
-@pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1", "LOCALHOST"])
+@pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1", "LOCALHOST", "[::1]:8000"])
 def test_the_operators_hosts_run_as_the_platform(host: str) -> None:
     _, seen = pass_through(host)
     assert seen == [PLATFORM]
+
+
+def test_an_ipv6_address_without_a_port_is_the_operators_host_and_not_an_unknown_one() -> None:
+    response, seen = pass_through("[::1]")
+    assert (response.status_code, seen) == (200, [PLATFORM])
 
 
 @pytest.mark.parametrize("host", ["acme.localhost", "ACME.localhost:8000", "acme.localhost."])
