@@ -1,10 +1,13 @@
 """The tenants app's front door."""
 
 from tenants.data import (
+    DriftReport,
+    FleetProgress,
     KeyChanged,
     KeyFacts,
     KeyLimits,
     Role,
+    SchemaStatus,
     Scope,
     TenantChanged,
     TenantFacts,
@@ -21,9 +24,12 @@ from tenants.errors import (
     TenantNotFound,
     WrongStatus,
 )
+from tenants.fleet.fingerprint import find_drift
+from tenants.fleet.heads import schemas_behind
+from tenants.fleet.migrate import migrate_fleet, migrate_template, only_one
 from tenants.keyformat import is_well_formed
-from tenants.models import ApiKey, Domain, Membership, Operator, OperatorToken, Tenant
-from tenants.provisioning.schema import TEMPLATE, create_template
+from tenants.models import ApiKey, Domain, Membership, Operator, OperatorToken, SchemaState, Tenant
+from tenants.provisioning.schema import TEMPLATE
 from tenants.roles import ROLE_PERMISSIONS, OperatorRole, Permission, allows, grantable_scopes, permissions_of
 from tenants.selectors import (
     all_tenant_facts,
@@ -73,6 +79,8 @@ __all__ = [
     "ConversationNotFound",
     "ConversationText",
     "Domain",
+    "DriftReport",
+    "FleetProgress",
     "KeyChanged",
     "KeyFacts",
     "KeyLimits",
@@ -85,6 +93,8 @@ __all__ = [
     "OperatorToken",
     "Permission",
     "Role",
+    "SchemaState",
+    "SchemaStatus",
     "Scope",
     "SlugNotUsable",
     "SlugTaken",
@@ -104,10 +114,10 @@ __all__ = [
     "conversations_of",
     "create_api_key",
     "create_operator_token",
-    "create_template",
     "create_tenant",
     "delete_conversation",
     "dismiss_operator",
+    "find_drift",
     "grantable_scopes",
     "is_well_formed",
     "keep_a_super",
@@ -117,12 +127,16 @@ __all__ = [
     "key_facts_by_id",
     "key_facts_by_ids",
     "membership_of",
+    "migrate_fleet",
+    "migrate_template",
+    "only_one",
     "operator_by_token",
     "operator_role_of",
     "permissions_of",
     "rename_tenant",
     "resume_tenant",
     "revoke_api_key",
+    "schemas_behind",
     "set_operator_role",
     "set_plan",
     "suspend_tenant",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -96,3 +97,29 @@ class TenantFacts:
     status: TenantStatus
     plan: str
     region: str
+
+
+class SchemaStatus(StrEnum):
+    """What the last run or comparison found of a schema of the fleet."""
+
+    CURRENT = "CURRENT"
+    MIGRATING = "MIGRATING"
+    FAILED = "FAILED"
+    DRIFTED = "DRIFTED"
+
+
+@dataclass(frozen=True, slots=True)
+class FleetProgress:
+    """A run of migrations over the fleet, so far: schemas to do, done, and given up."""
+
+    total: int
+    migrated: int
+    failed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DriftReport:
+    """How many schemas were compared with the template, and what differs in each that does."""
+
+    compared: int
+    drifted: Mapping[str, tuple[str, ...]]

@@ -60,6 +60,7 @@ AREAS: Mapping[Area, frozenset[str]] = {
     Area.PLATFORM: frozenset(
         {
             "audit.outboxevent",
+            "tenants.schemastate",
             "django_celery_beat.periodictask",
             "django_celery_beat.intervalschedule",
             "django_celery_beat.crontabschedule",

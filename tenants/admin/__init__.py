@@ -1,8 +1,17 @@
 """The operators' pages of tenants and credentials; translates clicks into services, decides nothing."""
 
 from tenants.admin.credentials import ApiKeyAdmin, OperatorTokenAdmin
+from tenants.admin.fleet import SchemaStateAdmin
 from tenants.admin.operators import OperatorAdmin
 from tenants.admin.people import DomainAdmin, MembershipAdmin
 from tenants.admin.tenants import TenantAdmin
 
-__all__ = ["ApiKeyAdmin", "DomainAdmin", "MembershipAdmin", "OperatorAdmin", "OperatorTokenAdmin", "TenantAdmin"]
+__all__ = [
+    "ApiKeyAdmin",
+    "DomainAdmin",
+    "MembershipAdmin",
+    "OperatorAdmin",
+    "OperatorTokenAdmin",
+    "SchemaStateAdmin",
+    "TenantAdmin",
+]

@@ -1,7 +1,8 @@
 """The tenants app's tables, by what they are about."""
 
 from tenants.models.credentials import ApiKey, OperatorToken
+from tenants.models.fleet import SchemaState
 from tenants.models.members import Membership, Operator
 from tenants.models.tenant import Domain, Tenant
 
-__all__ = ["ApiKey", "Domain", "Membership", "Operator", "OperatorToken", "Tenant"]
+__all__ = ["ApiKey", "Domain", "Membership", "Operator", "OperatorToken", "SchemaState", "Tenant"]

@@ -52,7 +52,7 @@ def create_schema(schema: str) -> None:
     with schema_scope(schema, include_public=False), connection.cursor() as cursor:
         for table, name, definition in foreign_keys:
             cursor.execute(f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}')
-    _grant(schema)
+    grant_tables(schema)
 
 
 def _create_role(cursor: object, schema: str) -> None:
@@ -62,7 +62,9 @@ def _create_role(cursor: object, schema: str) -> None:
     execute(f'GRANT "{schema}" TO CURRENT_USER WITH INHERIT FALSE, SET TRUE')
 
 
-def _grant(schema: str) -> None:
+def grant_tables(schema: str) -> None:
+    """Let the tenant's role work in its schema; repeated after a migration, for the tables that it added."""
+    _checked(schema)
     with platform_scope(), connection.cursor() as cursor:
         cursor.execute(f'GRANT USAGE ON SCHEMA "{schema}" TO "{schema}"')
         cursor.execute(f'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA "{schema}" TO "{schema}"')

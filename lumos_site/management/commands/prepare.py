@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from lumos_site.preparation import prepare
 from lumos_site.roles import REPORT_FD
 from lumos_site.roles.gate import wait_at_gate
-from lumos_site.schema import schemas_behind
+from tenants.api import schemas_behind
 
 
 class Command(BaseCommand):
