@@ -1,25 +1,45 @@
 """The audit app's front door."""
 
 from audit.acting import caller_actor, operator_actor
+from audit.chain.export import check_lines, export_chain
+from audit.chain.links import PLATFORM, chain_of
+from audit.chain.sealing import adopt_chain, seal_waiting, waiting_count
+from audit.chain.signing import public_keys
+from audit.chain.verification import check_chains
+from audit.chain.witness import publish_heads
 from audit.concealment import fingerprint
 from audit.conf import SCHEDULE
-from audit.data import SYSTEM, Actor, EntryFacts
+from audit.data import SYSTEM, Actor, ChainFault, ChainReport, EntryFacts, FaultKind, SignedHead
 from audit.selectors import recent_entries
 from audit.services import emit, prune_outbox, record, relay_outbox
 from audit.upkeep import ensure_partitions_ahead as ensure_audit_partitions
 
 __all__ = [
+    "PLATFORM",
     "SCHEDULE",
     "SYSTEM",
     "Actor",
+    "ChainFault",
+    "ChainReport",
     "EntryFacts",
+    "FaultKind",
+    "SignedHead",
+    "adopt_chain",
     "caller_actor",
+    "chain_of",
+    "check_chains",
+    "check_lines",
     "emit",
     "ensure_audit_partitions",
+    "export_chain",
     "fingerprint",
     "operator_actor",
     "prune_outbox",
+    "public_keys",
+    "publish_heads",
     "recent_entries",
     "record",
     "relay_outbox",
+    "seal_waiting",
+    "waiting_count",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +34,47 @@ class EntryFacts:
     actor_label: str
     action: str
     target: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignedHead:
+    """The end of a chain at one instant. `chain` is a tenant's id or `platform`, `hash` that of link `sequence`."""
+
+    chain: str
+    sequence: int
+    hash: str
+    sealed_at: datetime
+    key_id: str
+    signature: str
+
+
+class FaultKind(StrEnum):
+    """How a chain can be broken; the sentence of the fault says it in words."""
+
+    GAP = "gap"
+    ALTERED = "altered"
+    ENTRY_GONE = "entry_gone"
+    BROKEN_LINK = "broken_link"
+    CUT_TAIL = "cut_tail"
+    FORGED_HEAD = "forged_head"
+    REWRITTEN = "rewritten"
+    UNSEALED = "unsealed"
+
+
+@dataclass(frozen=True, slots=True)
+class ChainFault:
+    """The first thing that is wrong with a chain. `sequence` is that of the first bad link, 0 when none is to blame."""
+
+    chain: str
+    kind: FaultKind
+    sequence: int
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChainReport:
+    """What a check of one chain found: `links` that hold, up to the fault when there is one."""
+
+    chain: str
+    links: int
+    fault: ChainFault | None

@@ -6,6 +6,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from audit.data import SignedHead
 from core.clock import utc_now
 from core.ids import new_ulid
 
@@ -40,6 +41,57 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.target}"
+
+
+class WaitingEntry(models.Model):
+    """An entry that is committed and not yet sealed; a trigger on the log writes it, only the sealer takes it away."""
+
+    position = models.BigAutoField(primary_key=True)
+    chain = models.CharField(max_length=26)
+    entry_id = models.CharField(max_length=26)
+    entry_at = models.DateTimeField()
+
+
+class AuditLink(models.Model):
+    """Ties an entry to its chain; see audit.chain.links. Kept when the month of the entry is dropped."""
+
+    pk = models.CompositePrimaryKey("chain", "sequence")
+    chain = models.CharField(max_length=26)
+    sequence = models.BigIntegerField()
+    entry_id = models.CharField(max_length=26, unique=True)
+    entry_at = models.DateTimeField()
+    digest = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64)
+
+
+class ChainHead(models.Model):
+    """The signed end of one chain, and what the last check of the chain found. `chain` is a tenant's id or `platform`.
+
+    `frozen`: the signature did not hold when the chain was to be extended, so it is not, until an operator adopts it.
+    """
+
+    chain = models.CharField(_("chain"), primary_key=True, max_length=26)
+    sequence = models.BigIntegerField(_("entries"), default=0)
+    hash = models.CharField(_("hash"), max_length=64)
+    sealed_at = models.DateTimeField(_("sealed"))
+    key_id = models.CharField(_("signing key"), max_length=40)
+    signature = models.CharField(_("signature"), max_length=128)
+    frozen = models.BooleanField(_("frozen"), default=False)
+    witnessed = models.BigIntegerField(default=0)
+    verified_at = models.DateTimeField(_("checked"), null=True)
+    verified_sequence = models.BigIntegerField(_("entries checked"), default=0)
+    fault = models.TextField(_("fault"), default="", blank=True)
+
+    class Meta:
+        verbose_name = _("audit chain")
+        verbose_name_plural = _("audit chains")
+
+    def __str__(self) -> str:
+        return self.chain
+
+    @property
+    def signed(self) -> SignedHead:
+        return SignedHead(self.chain, self.sequence, self.hash, self.sealed_at, self.key_id, self.signature)
 
 
 class OutboxEvent(models.Model):

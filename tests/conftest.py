@@ -18,6 +18,8 @@ from core.tenancy.context import PLATFORM, set_scope
 from lumos_site.celery import app
 from tests import cast
 
+_LOG = "audit_auditentry, audit_auditlink, audit_chainhead"
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Database set-up and tear-down belong to no test, so they run as the platform.
@@ -56,8 +58,8 @@ def _let_flush_empty_the_log() -> None:
 
     def sql_flush(style: Any, tables: Any, **options: Any) -> list[str]:
         statements = truncate(style, tables, **options)
-        opened = [consent, "GRANT TRUNCATE ON audit_auditentry TO CURRENT_USER"]
-        closed = [refusal, "REVOKE TRUNCATE ON audit_auditentry FROM CURRENT_USER"]
+        opened = [consent, f"GRANT TRUNCATE ON {_LOG} TO CURRENT_USER"]
+        closed = [refusal, f"REVOKE TRUNCATE ON {_LOG} FROM CURRENT_USER"]
         return [*opened, *statements, *closed] if statements else []
 
     connection.ops.sql_flush = sql_flush  # type: ignore[method-assign]

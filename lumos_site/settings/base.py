@@ -7,7 +7,15 @@ from typing import Any
 
 from core.conf import ROOT, secrets
 from core.redis import namespace, redis_url
-from lumos_site.settings.env import database_from_url, env_bool, env_int, env_list, env_networks, env_token
+from lumos_site.settings.env import (
+    database_from_url,
+    env_bool,
+    env_int,
+    env_list,
+    env_months,
+    env_networks,
+    env_token,
+)
 
 BASE_DIR = ROOT
 SECRET_KEY = secrets().get("django_secret")
@@ -97,6 +105,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
+AUDIT_KEEP_MONTHS = env_months("LUMOS_AUDIT_KEEP_MONTHS", least=12)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文"), ("zh-hant", "繁體中文")]

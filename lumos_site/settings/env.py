@@ -25,6 +25,14 @@ def env_int(name: str, default: int) -> int:
         raise ImproperlyConfigured(f"{name}={text!r} is not valid; use a whole number") from error
 
 
+def env_months(name: str, *, least: int) -> int:
+    """For how many months something is kept: 0 for good, else `least` and more."""
+    months = env_int(name, 0)
+    if months != 0 and months < least:
+        raise ImproperlyConfigured(f"{name}={months} is not valid; use 0 to keep all, or {least} and more")
+    return months
+
+
 def env_list(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
 

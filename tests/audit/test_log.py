@@ -129,7 +129,7 @@ def test_there_is_room_for_the_year_ahead_and_the_task_makes_more_of_it() -> Non
     now = utc_now()
     assert months[0] <= now <= months[-1]
     assert len(months) >= MONTHS_AHEAD
-    assert tasks.make_partitions() == []
+    assert tasks.keep_partitions() == ([], [])
     made = ensure_partitions_ahead(now + timedelta(days=40))
     assert len(made) in (1, 2)
     with pytest.raises(ProgrammingError, match="append-only"):
