@@ -1,7 +1,6 @@
 """The billing app's front door."""
 
 from billing.catalogue import starting_plan_of
-from billing.conf import SCHEDULE
 from billing.data import (
     Bill,
     BillLine,
@@ -39,24 +38,20 @@ from billing.errors import (
 )
 from billing.estimate import estimate_micro
 from billing.figures import (
-    fleet_by_day,
     fleet_by_hour,
-    fleet_by_model,
     fleet_by_provider,
     fleet_by_tenant,
     fleet_total,
     usage_by_day,
     usage_by_hour,
-    usage_by_key,
     usage_by_model,
-    usage_total,
 )
 from billing.metering.ingest import IngestReport, ingest_pending
 from billing.metering.partitions import ensure_partitions_ahead
 from billing.metering.rollup import Difference, prove_rollups
 from billing.models import ModelCost, PeriodPosition, Plan, PlanVersion, Price, Subscription, UsageEvent, UsageRollup
 from billing.periods import Cadence
-from billing.rating import amount_of, check_terms, rate
+from billing.rating import check_terms
 from billing.selectors import (
     model_costs,
     period_totals,
@@ -64,12 +59,10 @@ from billing.selectors import (
     price_sheet,
     running_bill,
     subscription_facts,
-    tenants_on_plans,
 )
 from billing.services import publish_plan_version, save_plan, seed_catalogue, set_model_cost, subscribe_tenant
 
 __all__ = [
-    "SCHEDULE",
     "Bill",
     "BillLine",
     "Cadence",
@@ -112,13 +105,10 @@ __all__ = [
     "UsageRollup",
     "UsageShare",
     "UsageStatus",
-    "amount_of",
     "check_terms",
     "ensure_partitions_ahead",
     "estimate_micro",
-    "fleet_by_day",
     "fleet_by_hour",
-    "fleet_by_model",
     "fleet_by_provider",
     "fleet_by_tenant",
     "fleet_total",
@@ -129,7 +119,6 @@ __all__ = [
     "price_sheet",
     "prove_rollups",
     "publish_plan_version",
-    "rate",
     "running_bill",
     "save_plan",
     "seed_catalogue",
@@ -137,10 +126,7 @@ __all__ = [
     "starting_plan_of",
     "subscribe_tenant",
     "subscription_facts",
-    "tenants_on_plans",
     "usage_by_day",
     "usage_by_hour",
-    "usage_by_key",
     "usage_by_model",
-    "usage_total",
 ]

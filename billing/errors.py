@@ -8,15 +8,13 @@ PermissionRefused
 NotFound
 ├── UnknownPlan       404
 └── NoSubscription    404  the tenant has no plan at that time
-Conflict
-└── VersionPublished  409  a published plan version never changes
 Unavailable
 └── IngestInterrupted 503  somebody else wrote usage in between; the next run takes it up again
 """
 
 from __future__ import annotations
 
-from core.errors import Conflict, InvalidInput, NotFound, PermissionRefused, Unavailable
+from core.errors import InvalidInput, NotFound, PermissionRefused, Unavailable
 
 
 class InvalidPrice(InvalidInput):
@@ -44,11 +42,6 @@ class UnknownPlan(NotFound):
 class NoSubscription(NotFound):
     code = "no_subscription"
     title = "The tenant has no plan"
-
-
-class VersionPublished(Conflict):
-    code = "version_published"
-    title = "A published plan version never changes; publish a new one"
 
 
 class IngestInterrupted(Unavailable):

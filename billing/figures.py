@@ -87,31 +87,14 @@ def usage_by_model(tenant_id: str, starts_at: datetime, ends_at: datetime) -> tu
     return _shares(_Source(_HOUR, _OPEN, tenant_id), "model", starts_at, ends_at)
 
 
-def usage_by_key(tenant_id: str, starts_at: datetime, ends_at: datetime) -> tuple[UsageShare, ...]:
-    """The same by API key (bare id)."""
-    return _shares(_Source(_HOUR, _OPEN, tenant_id), "key_id", starts_at, ends_at)
-
-
-def usage_total(tenant_id: str, starts_at: datetime, ends_at: datetime) -> UsageFigures:
-    """All usage of the tenant in whole hours of the span."""
-    return _total(_Source(_HOUR, _OPEN, tenant_id), starts_at, ends_at)
-
-
 def fleet_total(starts_at: datetime, ends_at: datetime) -> UsageFigures:
     """All tenants' usage, charge, cost and margin in whole hours of the span."""
-    return _total(_Source(_HOUR, _ALL), starts_at, ends_at)
+    source = _Source(_HOUR, _ALL)
+    return source.figures(source.rows(starts_at, ends_at).aggregate(**source.sums))
 
 
 def fleet_by_hour(starts_at: datetime, ends_at: datetime) -> tuple[UsagePoint, ...]:
     return _series(_Source(_HOUR, _ALL), starts_at, ends_at)
-
-
-def fleet_by_day(starts_at: datetime, ends_at: datetime) -> tuple[UsagePoint, ...]:
-    return _series(_Source(_DAY, _ALL), starts_at, ends_at)
-
-
-def fleet_by_model(starts_at: datetime, ends_at: datetime) -> tuple[UsageShare, ...]:
-    return _shares(_Source(_HOUR, _ALL), "model", starts_at, ends_at)
 
 
 def fleet_by_provider(starts_at: datetime, ends_at: datetime) -> tuple[UsageShare, ...]:
@@ -140,7 +123,3 @@ def _shares(
 ) -> tuple[UsageShare, ...]:
     rows = source.rows(starts_at, ends_at).values(label).annotate(**source.sums).order_by("-sum_requests", label)
     return tuple(UsageShare(row[label], source.figures(row)) for row in rows[:limit])
-
-
-def _total(source: _Source, starts_at: datetime, ends_at: datetime) -> UsageFigures:
-    return source.figures(source.rows(starts_at, ends_at).aggregate(**source.sums))

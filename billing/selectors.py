@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Count, Q, Sum
+from django.db.models import Q, Sum
 
 from billing.bills import BilledPlan, MeteredPeriod, make_bill
 from billing.data import Bill, Meter, Period, PlanOffer, PlanPrice, PriceSheet, SubscriptionFacts, TokenCosts
@@ -178,15 +178,3 @@ def subscription_facts(tenant_id: str, now: datetime) -> SubscriptionFacts:
         starts_at=row.starts_at,
         ends_at=row.ends_at,
     )
-
-
-def tenants_on_plans(now: datetime) -> dict[str, int]:
-    """How many tenants are on each plan, by code, at `now`."""
-    rows = (
-        Subscription.objects.filter(starts_at__lte=now)
-        .filter(Q(ends_at=None) | Q(ends_at__gt=now))
-        .values_list("plan_version__plan__code")
-        .annotate(tenants=Count("id"))
-        .order_by("plan_version__plan__code")
-    )
-    return dict(rows)

@@ -1,6 +1,5 @@
 """The gateway's front door for other rooms; the ASGI application is mounted from proxy.asgi."""
 
-from proxy.conf import SCHEDULE
 from proxy.data import CatalogueChanged, ModelFacts, ModelKind, ProviderFacts, ProviderKeyFacts, ProviderKind
 from proxy.models import Model, Provider, ProviderKey
 from proxy.publish import ensure_published, publish_catalogue, publish_key, publish_tenant, republish_all
@@ -11,6 +10,7 @@ from proxy.services import (
     add_provider,
     change_model,
     change_provider,
+    provider_key_is,
     remove_provider_key,
     set_provider_key,
 )
@@ -18,7 +18,6 @@ from proxy.tokens import BROWSER_TOKEN_SECONDS, mint_browser_token
 
 __all__ = [
     "BROWSER_TOKEN_SECONDS",
-    "SCHEDULE",
     "CatalogueChanged",
     "Model",
     "ModelFacts",
@@ -36,6 +35,7 @@ __all__ = [
     "change_provider",
     "ensure_published",
     "mint_browser_token",
+    "provider_key_is",
     "publish_catalogue",
     "publish_key",
     "publish_tenant",

@@ -15,7 +15,6 @@ MESSAGE_TOKENS = 4
 IMAGE_TOKENS = 1_600
 FILE_TOKENS = 4_000
 AUDIO_BYTES_PER_TOKEN = 400
-DEPTH_LIMIT = 64
 
 
 def text_tokens(text: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from hmac import compare_digest
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -11,7 +12,7 @@ from django.db import transaction
 from django.db.models import Model as Row
 
 from audit.api import Actor, emit, record
-from core.crypto import seal
+from core.crypto import seal, unseal
 from core.errors import Conflict, InvalidInput, NotFound
 from proxy.catalogue import seal_context
 from proxy.data import CatalogueChanged, ModelKind, ProviderKind
@@ -81,6 +82,14 @@ def set_provider_key(*, provider: str, plaintext: str, acting: Actor, now: datet
     )
     _tell("providers.set_key", row.name, acting, {"key": name, "last_four": key.last_four})
     return key
+
+
+def provider_key_is(plaintext: str, *, provider: str, name: str = "main") -> bool:
+    """Whether the credential that is sealed under this name is just that; what it is otherwise nobody is told."""
+    key = ProviderKey.objects.filter(provider__name=provider, name=name).first()
+    return key is not None and compare_digest(
+        unseal(key.sealed, context=seal_context(key.provider_id)).encode(), plaintext.strip().encode()
+    )
 
 
 @transaction.atomic

@@ -1,10 +1,8 @@
 """The quotas app's front door."""
 
 from quotas.checks import self_test
-from quotas.conf import SCHEDULE
 from quotas.data import (
     Admission,
-    Alert,
     Denial,
     Dimension,
     EffectiveLimits,
@@ -19,6 +17,8 @@ from quotas.data import (
     Period,
     PeriodTotals,
     ReserveRequest,
+    SetLimit,
+    StoredLimits,
     ThresholdReached,
     Ticket,
     Unit,
@@ -40,7 +40,7 @@ from quotas.errors import (
 )
 from quotas.periods import calendar_month
 from quotas.policies import limits_of_key
-from quotas.selectors import all_effective_limits, effective_limits, recent_alerts, usage_of
+from quotas.selectors import effective_limits, stored_limits, usage_of
 from quotas.services import (
     clear_limit,
     seed_type_limits,
@@ -51,9 +51,7 @@ from quotas.services import (
 )
 
 __all__ = [
-    "SCHEDULE",
     "Admission",
-    "Alert",
     "AmountNotUsable",
     "BlockingQuotaEngine",
     "Denial",
@@ -79,19 +77,19 @@ __all__ = [
     "RateLimitExceeded",
     "ReservationClosed",
     "ReserveRequest",
+    "SetLimit",
+    "StoredLimits",
     "Swept",
     "ThresholdReached",
     "Ticket",
     "Unit",
     "Window",
-    "all_effective_limits",
     "calendar_month",
     "clear_limit",
     "correct_money",
     "effective_limits",
     "is_recovering",
     "limits_of_key",
-    "recent_alerts",
     "reconcile",
     "recover",
     "register_totals_provider",
@@ -101,6 +99,7 @@ __all__ = [
     "set_plan_limit",
     "set_type_limit",
     "store_alerts",
+    "stored_limits",
     "sweep",
     "usage_of",
 ]

@@ -95,6 +95,23 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class SetLimit:
+    """A limit as somebody set it; `value` None is unlimited."""
+
+    value: int | None
+    hard: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLimits:
+    """What was set for tenant types (by name), plans (by code) and tenants (by bare id)."""
+
+    of_types: Mapping[str, Mapping[Dimension, SetLimit]]
+    of_plans: Mapping[str, Mapping[Dimension, SetLimit]]
+    of_tenants: Mapping[str, Mapping[Dimension, SetLimit]]
+
+
+@dataclass(frozen=True, slots=True)
 class LimitStep:
     """One step of the way to an effective limit; `applies` is true for the one that decided."""
 
@@ -249,20 +266,6 @@ class PeriodTotals:
     period_id: str
     tokens: int
     micro: int
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """A threshold in percent that use rose over. `scope` is "tenant" or "key:<key id>"; `level` = used + held."""
-
-    tenant_id: str
-    scope: str
-    dimension: Dimension
-    period: str
-    threshold: int
-    limit: int
-    level: int
-    reached_at: datetime
 
 
 @event_type("quotas.limits-changed")

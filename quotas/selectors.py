@@ -1,17 +1,16 @@
-"""Reads of the quotas app: effective limits with their explanation, meters, alerts."""
+"""Reads of the quotas app: limits as they were set and as they hold, meters."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 
 from core.redis import control
-from quotas.data import Alert, Dimension, EffectiveLimits, LimitSource, MeterReading
+from quotas.data import Dimension, EffectiveLimits, LimitSource, MeterReading, SetLimit, StoredLimits
 from quotas.engine.blocking import BlockingQuotaEngine
-from quotas.models import PlanLimit, QuotaAlert, StoredLimit, TenantLimit, TypeLimit
+from quotas.models import PlanLimit, StoredLimit, TenantLimit, TypeLimit
 from quotas.policies import LimitRow, resolve
-from tenants.api import TenantFacts, all_tenant_facts, tenant_by_id, tenant_facts
+from tenants.api import TenantFacts, tenant_by_id, tenant_facts
 
 
 def effective_limits(tenant_id: str) -> EffectiveLimits:
@@ -22,18 +21,20 @@ def effective_limits(tenant_id: str) -> EffectiveLimits:
     return _resolve(facts, types, PlanLimit.objects.filter(plan=facts.plan), own)
 
 
-def all_effective_limits() -> list[EffectiveLimits]:
-    """The same for every tenant, in four queries."""
-    types: dict[str, list[TypeLimit]] = defaultdict(list)
-    plans: dict[str, list[PlanLimit]] = defaultdict(list)
-    own: dict[str, list[TenantLimit]] = defaultdict(list)
-    for type_limit in TypeLimit.objects.all():
-        types[type_limit.tenant_type].append(type_limit)
-    for plan_limit in PlanLimit.objects.all():
-        plans[plan_limit.plan].append(plan_limit)
-    for tenant_limit in TenantLimit.objects.all():
-        own[tenant_limit.tenant_id].append(tenant_limit)
-    return [_resolve(facts, types[facts.type], plans[facts.plan], own[facts.id]) for facts in all_tenant_facts()]
+def stored_limits() -> StoredLimits:
+    """Every limit as it was set, not what they come to; in three queries. Cleared ones are left out."""
+    return StoredLimits(
+        of_types=_by_owner((row.tenant_type, row) for row in TypeLimit.objects.all()),
+        of_plans=_by_owner((row.plan, row) for row in PlanLimit.objects.all()),
+        of_tenants=_by_owner((row.tenant_id, row) for row in TenantLimit.objects.filter(is_active=True)),
+    )
+
+
+def _by_owner(rows: Iterable[tuple[str, StoredLimit]]) -> dict[str, dict[Dimension, SetLimit]]:
+    found: dict[str, dict[Dimension, SetLimit]] = {}
+    for owner, row in rows:
+        found.setdefault(owner, {})[Dimension(row.dimension)] = SetLimit(row.value, row.hard)
+    return found
 
 
 def _resolve(
@@ -55,21 +56,3 @@ def _row(limit: StoredLimit, source: LimitSource, label: str, is_active: bool = 
 def usage_of(tenant_id: str, *, now: datetime) -> tuple[MeterReading, ...]:
     """The tenant's meters as Redis counts them; raises TenantNotFound, Unavailable when Redis is away."""
     return BlockingQuotaEngine(control()).peek(effective_limits(tenant_id), now=now)
-
-
-def recent_alerts(tenant_id: str, *, limit: int = 50) -> list[Alert]:
-    """Thresholds that a tenant reached, newest first."""
-    rows = QuotaAlert.objects.filter(tenant_id=tenant_id).order_by("-reached_at", "-threshold")[:limit]
-    return [
-        Alert(
-            tenant_id=row.tenant_id,
-            scope=row.scope,
-            dimension=Dimension(row.dimension),
-            period=row.period,
-            threshold=row.threshold,
-            limit=row.limit,
-            level=row.level,
-            reached_at=row.reached_at,
-        )
-        for row in rows
-    ]

@@ -1,6 +1,5 @@
 """The scaling app's front door."""
 
-from scaling.conf import SCHEDULE
 from scaling.data import (
     DecisionFacts,
     Fleet,
@@ -18,12 +17,11 @@ from scaling.errors import BackendAway, PolicyInvalid, PolicyNotFound
 from scaling.loop import settle_tenant, tick
 from scaling.models import ScalingDecision, ScalingPolicy
 from scaling.probe import last_probe
-from scaling.selectors import all_statuses, decisions_of, fleet_or_none, policy_of, recent_changes, status_of
+from scaling.selectors import fleet_or_none, policy_of, recent_changes, status_of
 from scaling.services import POLICY_FIELDS, ensure_policy, pause_policy, resume_policy, send_probes, set_policy
 
 __all__ = [
     "POLICY_FIELDS",
-    "SCHEDULE",
     "BackendAway",
     "DecisionFacts",
     "Fleet",
@@ -40,8 +38,6 @@ __all__ = [
     "TickResult",
     "WorkerStatus",
     "WorkerView",
-    "all_statuses",
-    "decisions_of",
     "ensure_policy",
     "fleet_or_none",
     "last_probe",

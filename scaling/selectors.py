@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from scaling.backends import active_backend
 from scaling.data import DecisionFacts, Fleet, Mode, Reason, ScalingStatus, TenantWorkers
 from scaling.errors import BackendAway, PolicyNotFound
@@ -18,14 +16,6 @@ def policy_of(tenant_id: str) -> ScalingPolicy:
     return policy
 
 
-def decisions_of(tenant_id: str, *, limit: int = 50, changed_only: bool = False) -> list[DecisionFacts]:
-    """The tenant's decisions, newest first."""
-    rows = ScalingDecision.objects.filter(tenant_id=tenant_id)
-    if changed_only:
-        rows = rows.filter(changed=True)
-    return [_facts(row) for row in rows.order_by("-last_at", "-id")[:limit]]
-
-
 def recent_changes(*, limit: int = 20) -> list[DecisionFacts]:
     """The newest changes of all tenants, for the operator's dashboard."""
     return [_facts(row) for row in ScalingDecision.objects.filter(changed=True).order_by("-last_at", "-id")[:limit]]
@@ -33,30 +23,8 @@ def recent_changes(*, limit: int = 20) -> list[DecisionFacts]:
 
 def status_of(tenant_id: str) -> ScalingStatus:
     """One tenant's scaling at a glance. Raises PolicyNotFound."""
-    return _statuses([policy_of(tenant_id)])[0]
-
-
-def all_statuses() -> list[ScalingStatus]:
-    """Every tenant's scaling at a glance, by slug, in a fixed number of queries."""
-    return _statuses(list(ScalingPolicy.objects.select_related("tenant").order_by("tenant__slug")))
-
-
-def fleet_or_none() -> Fleet | None:
-    """The backend's last report; None when there is none or it cannot be asked now."""
-    try:
-        return active_backend().fleet()
-    except BackendAway:
-        return None
-
-
-def _statuses(policies: Sequence[ScalingPolicy]) -> list[ScalingStatus]:
-    fleet = fleet_or_none()
-    wanted = [policy.tenant_id for policy in policies]
-    targets = ScalingTarget.objects.select_related("decision").in_bulk(wanted)
-    return [_status(policy, targets.get(policy.tenant_id), fleet) for policy in policies]
-
-
-def _status(policy: ScalingPolicy, target: ScalingTarget | None, fleet: Fleet | None) -> ScalingStatus:
+    policy, fleet = policy_of(tenant_id), fleet_or_none()
+    target = ScalingTarget.objects.select_related("decision").filter(tenant_id=tenant_id).first()
     decision = target.decision if target else None
     return ScalingStatus(
         tenant_id=policy.tenant_id,
@@ -70,6 +38,14 @@ def _status(policy: ScalingPolicy, target: ScalingTarget | None, fleet: Fleet | 
         last_sentence=decision.sentence if decision else "",
         last_decided_at=decision.last_at if decision else None,
     )
+
+
+def fleet_or_none() -> Fleet | None:
+    """The backend's last report; None when there is none or it cannot be asked now."""
+    try:
+        return active_backend().fleet()
+    except BackendAway:
+        return None
 
 
 def _facts(row: ScalingDecision) -> DecisionFacts:

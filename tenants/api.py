@@ -28,23 +28,20 @@ from tenants.fleet.fingerprint import find_drift
 from tenants.fleet.heads import schemas_behind
 from tenants.fleet.migrate import migrate_fleet, migrate_template, only_one
 from tenants.keyformat import is_well_formed
-from tenants.models import ApiKey, Domain, Membership, Operator, OperatorToken, SchemaState, Tenant
+from tenants.models import ApiKey, Membership, Operator, SchemaState, Tenant
 from tenants.provisioning.schema import TEMPLATE
 from tenants.roles import ROLE_PERMISSIONS, OperatorRole, Permission, allows, grantable_scopes, permissions_of
 from tenants.selectors import (
     all_tenant_facts,
     key_by_plaintext,
-    key_facts,
     key_facts_by_id,
     key_facts_by_ids,
     membership_of,
     operator_by_token,
     operator_role_of,
-    tenant_by_host,
     tenant_by_id,
     tenant_by_slug,
     tenant_facts,
-    tenants_of,
     usable_key_facts,
 )
 from tenants.services.keys import create_api_key, create_operator_token, revoke_api_key
@@ -55,7 +52,6 @@ from tenants.services.lifecycle import (
     resume_tenant,
     set_plan,
     suspend_tenant,
-    tenant_id_from,
 )
 from tenants.services.operators import dismiss_operator, keep_a_super, set_operator_role
 from tenants.workspace.api import (
@@ -78,7 +74,6 @@ __all__ = [
     "ConversationFacts",
     "ConversationNotFound",
     "ConversationText",
-    "Domain",
     "DriftReport",
     "FleetProgress",
     "KeyChanged",
@@ -90,7 +85,6 @@ __all__ = [
     "Membership",
     "Operator",
     "OperatorRole",
-    "OperatorToken",
     "Permission",
     "Role",
     "SchemaState",
@@ -123,7 +117,6 @@ __all__ = [
     "keep_a_super",
     "keep_turns",
     "key_by_plaintext",
-    "key_facts",
     "key_facts_by_id",
     "key_facts_by_ids",
     "membership_of",
@@ -140,11 +133,8 @@ __all__ = [
     "set_operator_role",
     "set_plan",
     "suspend_tenant",
-    "tenant_by_host",
     "tenant_by_id",
     "tenant_by_slug",
     "tenant_facts",
-    "tenant_id_from",
-    "tenants_of",
     "usable_key_facts",
 ]

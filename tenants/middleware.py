@@ -17,20 +17,13 @@ from django.utils.translation import gettext as _
 
 from core.tenancy import clear_scope, platform_scope, tenant_scope
 from tenants.data import TenantStatus
-from tenants.models import Membership, Tenant
+from tenants.models import Tenant
 from tenants.selectors import membership_of, tenant_by_host
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 _TTL = 5.0  # seconds a host may be answered from memory: a suspension shows within them
 _OPEN = ("/sign-in/", "/sign-out/", "/static/", "/i18n/")  # what runs before anybody is known, in the operator's scope
 _OWN_CALLERS = ("/api/",)  # REST knows its callers by their keys, and enters their scope itself
-
-
-class TenantRequest(HttpRequest):
-    """A request on a tenant's host."""
-
-    tenant: Tenant
-    membership: Membership
 
 
 class _HostCache:

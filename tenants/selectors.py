@@ -107,11 +107,6 @@ def membership_of(user_id: int, tenant_id: str) -> Membership | None:
     return Membership.objects.select_related("tenant").filter(user_id=user_id, tenant_id=tenant_id).first()
 
 
-def tenants_of(user_id: int) -> list[Tenant]:
-    """The tenants that an account may enter, by name."""
-    return list(Tenant.objects.filter(memberships__user_id=user_id).order_by("name"))
-
-
 def operator_role_of(account: User) -> OperatorRole | None:
     """The account's operator role; None for one that operates nothing."""
     if not account.is_staff:

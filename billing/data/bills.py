@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from billing.data.prices import ZERO, Meter, RatedSlice
+from billing.data.prices import Meter, RatedSlice
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,3 @@ class Bill:
     precise_total: Decimal
     total: Decimal
     as_of: datetime
-
-    @property
-    def usage_lines(self) -> tuple[BillLine, ...]:
-        return tuple(line for line in self.lines if line.kind is LineKind.USAGE)
-
-    @property
-    def precise_usage(self) -> Decimal:
-        return sum((line.precise_amount for line in self.usage_lines), ZERO)

@@ -100,10 +100,6 @@ class PlanVersion(models.Model):
     def __str__(self) -> str:
         return self.code
 
-    @property
-    def is_published(self) -> bool:
-        return self.published_at is not None
-
 
 class Price(models.Model):
     """What a plan version asks for the units of one meter, of one model or of all."""

@@ -6,17 +6,16 @@ from functools import partial
 from typing import Any
 
 from billing.api import set_model_cost
-from core.crypto import unseal
 from lumos_site.configuration.changes import Findings, Kind, Run, differing, mentioned, shown, told
 from lumos_site.configuration.current import Current
 from lumos_site.configuration.document import CostEntry, Document, ModelEntry, ProviderEntry, Secret
 from proxy.api import (
-    ProviderKey,
     ProviderKind,
     add_model,
     add_provider,
     change_model,
     change_provider,
+    provider_key_is,
     set_provider_key,
 )
 
@@ -38,7 +37,7 @@ def compare_providers(wanted: Document, current: Current, findings: Findings) ->
         elif changes := differing(entry, have, _PROVIDER):
             act = partial(_change_provider, entry.name, changes)
             findings.add(_kind(changes), subject, entry.place, act, *told(changes, have))
-        _compare_keys(entry, have, current, findings)
+        _compare_keys(entry, have, findings)
 
 
 def _add_provider(entry: ProviderEntry, subject: str, findings: Findings) -> None:
@@ -61,7 +60,7 @@ def _kind(changes: dict[str, Any]) -> Kind:
     return Kind.REMOVE if changes.get("enabled") is False else Kind.CHANGE
 
 
-def _compare_keys(entry: ProviderEntry, have: ProviderEntry | None, current: Current, findings: Findings) -> None:
+def _compare_keys(entry: ProviderEntry, have: ProviderEntry | None, findings: Findings) -> None:
     held = have.keys if have else {}
     for name, secret in entry.keys.items():
         if not secret.value and name in held:
@@ -69,16 +68,11 @@ def _compare_keys(entry: ProviderEntry, have: ProviderEntry | None, current: Cur
         if not secret.value:
             path = f"providers.{entry.name}.keys.{name}"
             findings.mistake(secret.place, path, f"the environment variable {secret.variable} is not set")
-        elif name not in held or _stored_key(current.provider_ids[entry.name], name) != secret.value:
+        elif not provider_key_is(secret.value, provider=entry.name, name=name):
             subject = f"key {name} of provider {entry.name}"
             kind = Kind.CHANGE if name in held else Kind.ADD
             ends = f"ends with …{secret.value[-4:]}" if len(secret.value) >= 12 else "(too short to show its end)"
             findings.add(kind, subject, secret.place, partial(_set_key, entry.name, name, secret), ends)
-
-
-def _stored_key(provider_id: str, name: str) -> str:
-    row = ProviderKey.objects.get(provider_id=provider_id, name=name)
-    return unseal(row.sealed, context=f"proxy.provider:{provider_id}")  # as the proxy seals it
 
 
 def _set_key(provider: str, name: str, secret: Secret, run: Run) -> None:

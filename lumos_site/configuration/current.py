@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
-
-from django.apps import apps
 
 from billing.api import NoSubscription, model_costs, plan_offers, subscription_facts
 from lumos_site.configuration.document import (
@@ -27,7 +24,7 @@ from lumos_site.configuration.document import (
     WantedStatus,
 )
 from proxy.api import all_models, all_providers
-from quotas.api import Dimension
+from quotas.api import Dimension, SetLimit, StoredLimits, stored_limits
 from scaling.api import POLICY_FIELDS, Mode, ScalingPolicy
 from tenants.api import ApiKey, Membership, Role, TenantFacts, TenantStatus, TenantType, all_tenant_facts
 
@@ -37,7 +34,6 @@ class Current:
     """The installation as a document, and the ids that a document does not carry."""
 
     document: Document
-    provider_ids: dict[str, str] = field(default_factory=dict)
     tenant_ids: dict[str, str] = field(default_factory=dict)
     key_ids: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -45,16 +41,15 @@ class Current:
 def read_current(now: datetime) -> Current:
     """Everything, in a number of queries that grows with the tenants only by one each (their contracts)."""
     tenants = [facts for facts in all_tenant_facts() if facts.status != TenantStatus.ARCHIVED]
-    keys = _keys()
+    keys, limits = _keys(), stored_limits()
     return Current(
         document=Document(
             providers=tuple(_providers()),
             models=tuple(_models(now)),
-            plans=tuple(_plans()),
-            tenant_types=tuple(_types()),
-            tenants=tuple(_tenants(tenants, keys, now)),
+            plans=tuple(_plans(limits)),
+            tenant_types=tuple(_types(limits)),
+            tenants=tuple(_tenants(tenants, keys, limits, now)),
         ),
-        provider_ids={provider.name: provider.id for provider in all_providers()},
         tenant_ids={facts.slug: facts.id for facts in tenants},
         key_ids={(facts.slug, name): key.id for facts in tenants for name, key in keys[facts.id].items()},
     )
@@ -102,10 +97,7 @@ def _models(now: datetime) -> list[ModelEntry]:
     ]
 
 
-def _plans() -> list[PlanEntry]:
-    limits: dict[str, list[Any]] = defaultdict(list)
-    for limit in _stored_limits("PlanLimit"):
-        limits[limit.plan].append(limit)
+def _plans(limits: StoredLimits) -> list[PlanEntry]:
     return [
         PlanEntry(
             code=offer.code,
@@ -115,33 +107,23 @@ def _plans() -> list[PlanEntry]:
             currency=offer.currency,
             monthly_fee=offer.monthly_fee,
             prices=offer.prices,
-            limits=_limits(limits[offer.code]),
+            limits=_limits(limits.of_plans.get(offer.code, {})),
         )
         for offer in plan_offers()
     ]
 
 
-def _types() -> list[TypeEntry]:
-    limits: dict[str, list[Any]] = defaultdict(list)
-    for limit in _stored_limits("TypeLimit"):
-        limits[limit.tenant_type].append(limit)
-    return [TypeEntry(kind, _limits(limits[kind])) for kind in TenantType if limits[kind]]
+def _types(limits: StoredLimits) -> list[TypeEntry]:
+    return [TypeEntry(kind, _limits(limits.of_types[kind])) for kind in TenantType if kind in limits.of_types]
 
 
-def _stored_limits(model: str, **conditions: bool) -> Iterable[Any]:
-    """Limits as they were set, which quotas' front door has no reader for: it answers with what they come to."""
-    rows: Iterable[Any] = apps.get_model("quotas", model)._default_manager.filter(**conditions).order_by("id")
-    return rows
-
-
-def _limits(rows: Iterable[Any]) -> tuple[LimitEntry, ...]:
-    entries = {
-        row.dimension: LimitEntry(
-            Dimension(row.dimension), LimitWord.UNLIMITED if row.value is None else row.value, row.hard
-        )
-        for row in rows
-    }
-    return tuple(entries[dimension] for dimension in Dimension if dimension in entries)
+def _limits(given: Mapping[Dimension, SetLimit]) -> tuple[LimitEntry, ...]:
+    """In the order in which dimensions are listed everywhere."""
+    return tuple(
+        LimitEntry(dimension, LimitWord.UNLIMITED if limit.value is None else limit.value, limit.hard)
+        for dimension in Dimension
+        if (limit := given.get(dimension))
+    )
 
 
 def _keys() -> dict[str, dict[str, ApiKey]]:
@@ -152,13 +134,12 @@ def _keys() -> dict[str, dict[str, ApiKey]]:
     return found
 
 
-def _tenants(facts: list[TenantFacts], keys: dict[str, dict[str, ApiKey]], now: datetime) -> list[TenantEntry]:
+def _tenants(
+    facts: list[TenantFacts], keys: dict[str, dict[str, ApiKey]], limits: StoredLimits, now: datetime
+) -> list[TenantEntry]:
     members: dict[str, dict[str, Role]] = defaultdict(dict)
     for membership in Membership.objects.select_related("user").order_by("id"):
         members[membership.tenant_id][membership.user.username] = Role(membership.role)
-    limits: dict[str, list[Any]] = defaultdict(list)
-    for limit in _stored_limits("TenantLimit", is_active=True):
-        limits[limit.tenant_id].append(limit)
     policies = {policy.tenant_id: policy for policy in ScalingPolicy.objects.all()}
     return [
         TenantEntry(
@@ -170,7 +151,7 @@ def _tenants(facts: list[TenantFacts], keys: dict[str, dict[str, ApiKey]], now: 
             status=WantedStatus.SUSPENDED if tenant.status == TenantStatus.SUSPENDED else WantedStatus.ACTIVE,
             members=members[tenant.id],
             keys=tuple(_key(key) for key in keys[tenant.id].values()),
-            limits=_limits(limits[tenant.id]),
+            limits=_limits(limits.of_tenants.get(tenant.id, {})),
             scaling=_scaling(policies.get(tenant.id)),
         )
         for tenant in sorted(facts, key=lambda tenant: tenant.slug)

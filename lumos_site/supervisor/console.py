@@ -30,9 +30,6 @@ class Console:
         with suppress(BrokenPipeError):
             print(text, flush=True)
 
-    def bold(self, text: str) -> str:
-        return f"\033[1m{text}\033[0m" if self._coloured else text
-
     def _colour(self, name: str) -> int:
         return self._known.setdefault(name, _COLOURS[len(self._known) % len(_COLOURS)])
 

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 
 from audit.api import Actor, emit, record
 from core.errors import InvalidInput, StaleState
-from core.ids import new_ulid, parse_prefixed, prefixed
+from core.ids import new_ulid, prefixed
 from tenants.data import Role, TenantChanged, TenantStatus, TenantType
 from tenants.errors import SlugNotUsable, SlugTaken, TenantNotFound, WrongStatus
 from tenants.models import Domain, Membership, Tenant
@@ -170,8 +170,3 @@ def add_member(
         detail={"email": address, "role": role},
     )
     return membership
-
-
-def tenant_id_from(public_id: str) -> str:
-    """The bare id of `ten_…`; raises InvalidInput."""
-    return parse_prefixed("ten", public_id)

@@ -202,7 +202,7 @@ def test_rows_say_what_they_are(own: Plan) -> None:
     cost = set_model_cost(provider="demo", model="chat", input_token=D(1), output_token=D(1), acting=TESTER, now=MOMENT)
     assert [str(own), str(version), str(cost)] == ["Own", "own@1", "demo chat v1"]
     assert {str(price) for price in version.prices.all()} == {"input_tokens *", "output_tokens *"}
-    assert version.is_published
+    assert version.published_at == MOMENT
 
 
 def test_a_plan_that_sells_one_model_sells_no_other(own: Plan, acme: Player) -> None:

@@ -22,14 +22,13 @@ from billing.api import (
     subscription_facts,
     usage_by_day,
     usage_by_hour,
-    usage_by_key,
     usage_by_model,
-    usage_total,
 )
 from billing.metering.partitions import EVENTS
 from core.partitions import month_of
 from core.tenancy import tenant_scope
 from tests.billing.facts import MOMENT, facts_of, send
+from tests.billing.reading import precise_usage
 from tests.cast import Player
 
 MIDNIGHT = MOMENT.replace(hour=0, minute=0)
@@ -46,12 +45,11 @@ def used(stream: redis_library.Redis, paying: Player) -> Player:
 def test_a_tenant_reads_its_bill_and_usage_in_its_own_scope(used: Player) -> None:
     own = used.tenant.id
     with tenant_scope(used.tenant.ref):
-        assert running_bill(own, MOMENT).precise_usage == Decimal("2.5")
+        assert precise_usage(running_bill(own, MOMENT)) == Decimal("2.5")
         assert price_sheet(own, MOMENT).version == subscription_facts(own, MOMENT).version == "pro@1"
-        assert usage_total(own, *SPAN).requests == 1
-        assert len(usage_by_day(own, *SPAN)) == 1
+        assert [point.figures.requests for point in usage_by_day(own, *SPAN)] == [1]
         assert len(usage_by_hour(own, *SPAN)) == 24
-        assert len(usage_by_model(own, *SPAN)) == len(usage_by_key(own, *SPAN)) == 1
+        assert len(usage_by_model(own, *SPAN)) == 1
         assert UsageEvent.objects.values_list("charge", flat=True).get() == Decimal("2.5")
         assert len(plan_offers()) == 6
 
@@ -60,7 +58,7 @@ def test_mallory_sees_nothing_of_acme(used: Player, globex: Player) -> None:
     with tenant_scope(globex.tenant.ref):
         with pytest.raises(NoSubscription):
             running_bill(used.tenant.id, MOMENT)
-        assert usage_total(used.tenant.id, *SPAN).requests == 0
+        assert [point.figures.requests for point in usage_by_day(used.tenant.id, *SPAN)] == [0]
         assert not UsageEvent.objects.only("id").exists()
         assert not Subscription.objects.exists()
         assert not PeriodPosition.objects.exists()

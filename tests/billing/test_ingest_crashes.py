@@ -20,6 +20,7 @@ from core.conf import ROOT
 from core.redis import key
 from quotas.api import EngineKeys
 from tests.billing.facts import MOMENT, facts_of, send
+from tests.billing.reading import precise_usage
 from tests.cast import Player
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
@@ -64,7 +65,7 @@ def waiting(stream: redis_library.Redis, paying: Player) -> Player:
 
 
 def assert_books_are_right(redis: redis_library.Redis, tenant_id: str) -> None:
-    exact = running_bill(tenant_id, MOMENT).precise_usage
+    exact = precise_usage(running_bill(tenant_id, MOMENT))
     assert UsageEvent.objects.count() == 50
     assert sum(event.charge or 0 for event in UsageEvent.objects.all()) == exact > 0
     midnight = MOMENT.replace(hour=0, minute=0)

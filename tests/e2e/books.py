@@ -25,6 +25,7 @@ from core.redis import control
 from core.tenancy import platform_scope
 from quotas.api import EngineKeys, calendar_month, reconcile
 from tenants.api import TenantFacts, all_tenant_facts
+from tests.billing.reading import precise_usage, usage_lines
 
 
 def read_books() -> dict[str, Any]:
@@ -62,8 +63,8 @@ def _of_tenant(facts: TenantFacts) -> dict[str, Any]:
             }
             for row in events.order_by("id")
         ],
-        "bill_usage": str(bill.precise_usage),
-        "bill_units": {line.meter: str(line.quantity) for line in bill.usage_lines},
+        "bill_usage": str(precise_usage(bill)),
+        "bill_units": {line.meter: str(line.quantity) for line in usage_lines(bill)},
         "counters": {name.decode(): int(value) for name, value in counters.items() if b":" in name and value.isdigit()},
         "leases": redis.zcard(f"{names.tenant(facts.id)}:leases"),
         "markers": {name.decode().rpartition(":")[2]: (redis.get(name) or b"?")[:1].decode() for name in markers},

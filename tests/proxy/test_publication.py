@@ -23,6 +23,7 @@ from proxy.api import (
     change_model,
     change_provider,
     ensure_published,
+    provider_key_is,
     remove_provider_key,
     republish_all,
     seed_demo_provider,
@@ -186,6 +187,15 @@ class TestCatalogue:
         assert not change_provider(name="real", enabled=True, base_url="https://api.example.com/v1", **WHO)
         assert not change_model(name="best", provider="real", kinds=["chat"], **WHO)
         assert len(changes(redis)) == before
+
+    def test_whether_a_key_is_the_sealed_one_can_be_asked(self, redis: Any) -> None:
+        for name in ("real", "other"):
+            add_provider(name=name, kind="openai", base_url="https://api.example.com/v1", **WHO)
+        set_provider_key(provider="real", plaintext="sk-very-secret-1", **WHO)
+        assert provider_key_is(" sk-very-secret-1\n", provider="real")
+        assert not provider_key_is("sk-very-secret-2", provider="real")
+        assert not provider_key_is("sk-very-secret-1", provider="real", name="spare")
+        assert not provider_key_is("sk-very-secret-1", provider="other")
 
     def test_a_key_can_be_removed(self, redis: Any) -> None:
         self.openai()

@@ -8,10 +8,9 @@ import pytest
 
 from audit.models import OutboxEvent
 from core.clock import utc_now
-from core.ids import new_ulid
-from quotas.api import Dimension, Limit, ThresholdReached, recent_alerts, store_alerts
+from quotas.api import Dimension, Limit, ThresholdReached, store_alerts
 from quotas.models import QuotaAlert
-from tests.quotas.arrange import CONCURRENT, MONEY, MONTH, REQUESTS, TOKENS, limits, request, settle
+from tests.quotas.arrange import CONCURRENT, MONEY, MONTH, TOKENS, limits, request, settle
 
 
 def _announced(redis, keys) -> list[tuple[str, int]]:
@@ -137,17 +136,15 @@ def test_nothing_waits_nothing_is_stored(db, redis, keys) -> None:
     assert store_alerts() == 0
 
 
-def test_recent_alerts_are_read_newest_first(db, engine, keys) -> None:
+def test_an_alert_is_stored_with_whose_it_is_and_how_far_it_went(db, engine, keys) -> None:
     acme = limits(money_per_month=100)
     before = utc_now()
     engine.reserve(request(acme, micro=92))
     store_alerts()
-    alerts = recent_alerts(acme.tenant_id)
+    alerts = QuotaAlert.objects.filter(tenant_id=acme.tenant_id).order_by("-threshold")
     assert [alert.threshold for alert in alerts] == [90, 80]
     assert {(alert.scope, alert.dimension, alert.limit, alert.level) for alert in alerts} == {
         ("tenant", Dimension.MONEY_PER_MONTH, 100, 92)
     }
     assert alerts[0].period == f"{datetime.now(tz=UTC):%Y-%m}"
     assert abs((alerts[0].reached_at - before).total_seconds()) < 30
-    assert recent_alerts(new_ulid()) == []
-    assert REQUESTS not in {alert.dimension for alert in alerts}

@@ -14,13 +14,14 @@ from quotas.api import (
     LimitNotUsable,
     LimitsChanged,
     LimitSource,
-    all_effective_limits,
+    SetLimit,
     clear_limit,
     effective_limits,
     seed_type_limits,
     set_limit,
     set_plan_limit,
     set_type_limit,
+    stored_limits,
     usage_of,
 )
 from quotas.models import PlanLimit, QuotaAlert, TenantLimit, TypeLimit
@@ -171,15 +172,18 @@ def test_seeding_writes_what_is_missing_and_keeps_what_operators_changed(db: Non
     assert dict(rows) == BUILT_IN[TenantType.INDIVIDUAL]
 
 
-def test_the_limits_of_all_tenants_take_four_queries(acme: Player, globex: Player, django_assert_num_queries) -> None:
+def test_stored_limits_tell_what_was_set_for_whom(acme: Player, globex: Player, django_assert_num_queries) -> None:
+    TypeLimit.objects.all().delete()
     _set(acme, value=7)
-    set_plan_limit(plan="gold", dimension=MONEY, value=5, acting=TESTER, now=NOW)
-    set_type_limit(tenant_type=TenantType.ENTERPRISE, dimension=REQUESTS, value=1, acting=TESTER, now=NOW)
-    with django_assert_num_queries(4):
-        every = all_effective_limits()
-    assert {limits.tenant_id: limits for limits in every} == {
-        player.tenant.id: effective_limits(player.tenant.id) for player in (acme, globex)
-    }
+    _set(globex, value=8)
+    clear_limit(tenant_id=globex.tenant.id, dimension=REQUESTS, acting=TESTER, now=NOW)
+    set_plan_limit(plan="gold", dimension=MONEY, value=None, acting=TESTER, now=NOW)
+    set_type_limit(tenant_type=TenantType.ENTERPRISE, dimension=REQUESTS, value=1, hard=False, acting=TESTER, now=NOW)
+    with django_assert_num_queries(3):
+        stored = stored_limits()
+    assert stored.of_types == {TenantType.ENTERPRISE: {REQUESTS: SetLimit(1, hard=False)}}
+    assert stored.of_plans == {"gold": {MONEY: SetLimit(None, hard=True)}}
+    assert stored.of_tenants == {acme.tenant.id: {REQUESTS: SetLimit(7, hard=True)}}
 
 
 def test_meters_show_what_redis_counted(acme: Player, engine) -> None:

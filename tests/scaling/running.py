@@ -16,6 +16,7 @@ from core.conf import ROOT
 from scaling.backends.local import store
 from scaling.backends.local.worker import HOME
 from scaling.data import Fleet, Target, TenantWorkers, WorkerStatus
+from scaling.models import ScalingDecision
 
 
 def order(client: redis.Redis, tenant_id: str, replicas: int, drain_seconds: int = 20) -> None:
@@ -44,6 +45,11 @@ def workers_alive(home: str) -> list[psutil.Process]:
         except psutil.Error:
             continue
     return found
+
+
+def decisions_of(tenant_id: str) -> list[ScalingDecision]:
+    """The tenant's decisions, newest first."""
+    return list(ScalingDecision.objects.filter(tenant_id=tenant_id).order_by("-last_at", "-id"))
 
 
 def reported(client: redis.Redis) -> Fleet:

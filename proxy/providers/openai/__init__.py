@@ -28,10 +28,6 @@ class OpenAiProvider:
         )
         self._heads = {name: _head(origin, path, config.secret) for name, path in _PATHS.items()}
 
-    @property
-    def connections_opened(self) -> int:
-        return self._pool.opened_total
-
     async def call(self, order: Order) -> Inbox:
         head = self._heads[order.endpoint]
         return await self._pool.call(
