@@ -151,10 +151,10 @@ def test_the_load_of_a_busy_worker_shows_and_its_start_does_not(driver):
     driver.until(lambda: driver.statuses() == ["idle"], "an idle worker")
     assert driver.seen().workers[0].cpu_percent is None
     driver.until(lambda: driver.seen().workers[0].cpu_percent is not None, "a measured worker")
-    assert driver.seen().workers[0].cpu_percent < 30
+    assert driver.seen().workers[0].cpu_percent < 10
     assert driver.seen().workers[0].rss_bytes > 10_000_000
     worker_app.burn.apply_async((30,), queue=QUEUE)
-    driver.until(lambda: driver.seen().workers[0].cpu_percent > 45, "the load shows", 20)
+    driver.until(lambda: driver.seen().workers[0].cpu_percent > 15, "the load shows", 30)
 
 
 def test_a_lost_order_changes_nothing_and_neither_does_a_lost_redis(driver, monkeypatch):
