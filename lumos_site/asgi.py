@@ -1,7 +1,8 @@
 """The ASGI application: sends each request to the room that answers it; owns the dispatch and the lifespan.
 
-`/v1` reaches the gateway before Django exists for it. A gateway process has nothing behind that but health; a
-control process has no gateway; the web process of one machine has both.
+`/v1` reaches the gateway before Django exists for it, its hot routes even before ASGI (`HttpProtocol` is for uvicorn).
+A gateway process has nothing behind that but health; a control process has no gateway; the web process of one machine
+has both.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lumos_site.settings.control")
 
 import django
 from django.core.asgi import get_asgi_application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 django.setup()
 
@@ -22,9 +24,11 @@ from lumos_site.statics import StaticFiles  # noqa: E402
 from lumos_site.wire import App, Receive, Scope, Send, not_found, refuse_socket  # noqa: E402
 from proxy import asgi as gateway  # noqa: E402
 from proxy.consumers import ChatConsumer  # noqa: E402
+from proxy.protocol import GatewayProtocol  # noqa: E402
 
 ROLE = os.environ.get("LUMOS_ROLE", "web")
 SERVES_GATEWAY = ROLE in ("web", "gateway")
+HttpProtocol: type[HttpToolsProtocol] = GatewayProtocol if SERVES_GATEWAY else HttpToolsProtocol
 chat: App = ChatConsumer.as_asgi()
 behind: App = not_found if ROLE == "gateway" else StaticFiles(cast("App", get_asgi_application()))
 

@@ -116,6 +116,10 @@ class AsgiPort:
     async def write(self, data: bytes) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
+    def write_now(self, data: bytes) -> bool:
+        """ASGI knows no writing without waiting."""
+        return False
+
     async def finish(self, data: bytes) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": False})
         self._stop_watching()

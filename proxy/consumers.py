@@ -151,6 +151,9 @@ class SilentPort:
 
     async def write(self, data: bytes) -> None: ...
 
+    def write_now(self, data: bytes) -> bool:
+        return False
+
     async def finish(self, data: bytes) -> None: ...
 
     def watch(self, gone: Callable[[], None]) -> None: ...

@@ -36,6 +36,10 @@ class Port(Protocol):
         """More of the answer; waits while the client does not read."""
         ...
 
+    def write_now(self, data: bytes) -> bool:
+        """The same where it takes no waiting; False: nothing was sent, so it has to be `write`."""
+        ...
+
     async def finish(self, data: bytes) -> None:
         """The last bytes of the answer."""
         ...

@@ -31,7 +31,7 @@ def configuration() -> uvicorn.Config:
     return uvicorn.Config(
         "lumos_site.asgi:application",
         loop="uvloop",
-        http="httptools",
+        http="lumos_site.asgi:HttpProtocol",
         ws="websockets-sansio",
         lifespan="on",
         log_config=None,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from proxy.errors import NoSuchRoute, WrongMethod
 from proxy.exchange import Exchange
 from proxy.gateway import Gateway
 from proxy.pipeline import limit
 
-Serve = Callable[[Exchange, Gateway, str], Awaitable[None]]
+Serve = Callable[[Exchange, Gateway, str], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)

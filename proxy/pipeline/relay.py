@@ -18,7 +18,7 @@ from proxy.streaming.usage import reported
 if TYPE_CHECKING:
     from proxy.exchange import Exchange
     from proxy.gateway import Gateway
-    from proxy.upstream.inbox import Inbox
+    from proxy.upstream.inbox import Inbox, Sink
 
 
 class _Answer(msgspec.Struct):
@@ -66,30 +66,40 @@ async def _pass_stream(exchange: Exchange, scanner: SseScanner) -> None:
 
 
 async def _pass_events(exchange: Exchange, scanner: SseScanner, inbox: Inbox) -> bytes:
-    """Relays until the answer says that it is over; returns the events that arrived with its end."""
-    events = b""
-    while not scanner.done and scanner.error is None:
-        data = await _next(inbox, scanner)
-        if not data:
-            return b""
+    """Relays until the answer says that it is over; returns the events that arrived with its end.
+
+    Chunks go from where they arrive straight to the client; this coroutine is woken only when the client does not
+    read as fast as the provider sends, and at the end.
+    """
+    left = b""
+
+    def pass_now(data: bytes) -> bool:
+        nonlocal left
         events = scanner.feed(data)
-        if events and not scanner.done:
+        if scanner.over or (events and not exchange.port.write_now(events)):
+            left = events
+            return False
+        return True
+
+    while not scanner.over and await _pour(inbox, scanner, pass_now):
+        if left and not scanner.done:
+            events, left = left, b""
             await exchange.write(events)
     if scanner.error is not None:
         raise event_failure(scanner.error)
-    return events
+    return left
 
 
-async def _next(inbox: Inbox, scanner: SseScanner) -> bytes:
-    """What arrived next; b"" when the answer is over and complete. Raises ProviderFailure when it is not."""
+async def _pour(inbox: Inbox, scanner: SseScanner, sink: Sink) -> bool:
+    """Whether there may be more; False when the answer is over and complete. Raises ProviderFailure when it is not."""
     try:
-        data = await inbox.read()
-        if not data:
-            scanner.close()
+        if await inbox.pour(sink):
+            return True
+        scanner.close()
     except ProviderFailure:
         if scanner.answered:
-            return b""
+            return False
         raise
-    if not data and not scanner.answered:
+    if not scanner.answered:
         raise ProviderMalformed("The provider of this model stopped before the answer was complete")
-    return data
+    return False

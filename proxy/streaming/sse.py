@@ -77,6 +77,11 @@ class SseScanner:
         return max(self.events - 1, text // _BYTES_PER_TOKEN, 0)
 
     @property
+    def over(self) -> bool:
+        """Whether nothing more is to be read: the end mark came, or an error."""
+        return self.done or self.error is not None
+
+    @property
     def answered(self) -> bool:
         """Whether the answer came to its end, by its own word."""
         return self.done or self.finish_reason is not None

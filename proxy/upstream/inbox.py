@@ -1,16 +1,19 @@
 """What has arrived of one upstream answer; owns buffer, wake-ups and back-pressure, refuses to know the protocol.
 
 Whoever produces the answer (a socket, the demo provider) puts parts in and calls `notify` once per read, so that all
-parts of one read cost one wake-up. Whoever relays it takes everything that is there as one piece.
+parts of one read are one piece. Whoever relays it waits for pieces (`read`), or pours them on from where they arrive,
+which wakes nobody: a stream spends most of its time in that.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from proxy.errors import ProviderAnswerTooLarge
 
+Sink = Callable[[bytes], bool]
 HIGH_WATER = 256 * 1024
 WHOLE_LIMIT = 64 * 1024 * 1024
 
@@ -36,6 +39,7 @@ class Inbox:
         "_error",
         "_loop",
         "_paused",
+        "_sink",
         "_waiter",
         "_wants_all",
         "complete",
@@ -58,6 +62,7 @@ class Inbox:
         self._loop = loop
         self._error: Exception | None = None
         self._paused = False
+        self._sink: Sink | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._wants_all = False
 
@@ -75,11 +80,12 @@ class Inbox:
     def notify(self) -> None:
         """Tells the reader what the last read brought; once per read."""
         self.touched_at = self._loop.time()
-        waiter = self._waiter
-        if waiter is not None and (self.complete or (self.parts and not self._wants_all)):
-            self._waiter = None
-            if not waiter.done():
-                waiter.set_result(None)
+        if self._sink is None:
+            is_wanted = self.complete or (bool(self.parts) and not self._wants_all)
+        else:
+            is_wanted = self.complete or not self._goes_on()
+        if is_wanted:
+            self._wake()
         if self.size > HIGH_WATER and not self.complete:
             self._hold_back()
 
@@ -95,9 +101,7 @@ class Inbox:
         if self._error is not None:
             return
         self._error = error
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        self._wake()
 
     async def opened(self) -> None:
         """Returns when the first part of the body, or the end, is there; raises the failure."""
@@ -111,6 +115,34 @@ class Inbox:
                 return b""
             await self._more()
         return self._take()
+
+    async def pour(self, sink: Sink) -> bool:
+        """Hands every piece to `sink` where it arrives, until that says False. Returns whether there may be more to
+        pour, False at the end of the answer; raises the failure, the sink's own too."""
+        self._sink = sink
+        try:
+            while self._passes_on():
+                if self.complete:
+                    return False
+                await self._more()
+            return True
+        finally:
+            self._sink = None
+
+    def _goes_on(self) -> bool:
+        """Passes on in the middle of a read, where nobody could catch what the sink raises."""
+        try:
+            return self._passes_on()
+        except Exception as error:
+            self.fail(error)
+            self.abort()
+            return True
+
+    def _passes_on(self) -> bool:
+        """Gives the sink what is there; whether it takes more."""
+        if self._sink is not None and self.parts and not self._sink(self._take()):
+            self._sink = None
+        return self._sink is not None
 
     async def whole(self) -> bytes:
         """The rest of the body in one piece; raises the failure."""
@@ -127,6 +159,11 @@ class Inbox:
     def release(self) -> None:
         if self.source is not None:
             self.source.release()
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     async def _more(self) -> None:
         if self._error is not None:

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+import uvloop
 
+from tests.proxy.serving import PORTS, Ways
 from tests.proxy.world import World, make_world
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The gateway is tested on the loop that it runs on in production."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture
 def world(redis: Any) -> World:
     return make_world()
+
+
+@pytest.fixture(params=list(PORTS))
+def either_port(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Runs the test once over ASGI and once over the protocol; its value says which it is."""
+    monkeypatch.setattr(Ways, "chosen", request.param)
+    return str(request.param)

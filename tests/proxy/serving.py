@@ -1,4 +1,4 @@
-"""A real uvicorn around the gateway's ASGI application, in the test's own loop or in a thread of its own."""
+"""A real uvicorn around the gateway, by protocol or by plain ASGI, in the test's own loop or in a thread of its own."""
 
 from __future__ import annotations
 
@@ -16,15 +16,26 @@ from core.redis import redis_url
 from proxy import asgi
 from proxy.conf import GatewaySettings
 from proxy.gateway import Gateway
+from proxy.protocol import GatewayProtocol
 
 TEST_SETTINGS = replace(GatewaySettings(), ip_rate=100_000, ip_burst=100_000, drain_seconds=3)
 
 
-class Served:
-    """Where the gateway listens, and the gateway itself."""
+PORTS: dict[str, Any] = {"asgi": "httptools", "protocol": GatewayProtocol}
 
-    def __init__(self, port: int, gateway: Gateway) -> None:
+
+class Ways:
+    """Which of the two ways the hot routes take from the server; the fixture `either_port` runs a test on each."""
+
+    chosen = "protocol"
+
+
+class Served:
+    """Where the gateway listens, the server, and the gateway itself."""
+
+    def __init__(self, port: int, server: uvicorn.Server, gateway: Gateway) -> None:
         self.port = port
+        self.server = server
         self.gateway = gateway
 
     @property
@@ -41,32 +52,43 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _server(app: Any) -> tuple[_Server, socket.socket]:
+def _server(app: Any, access_log: bool) -> tuple[_Server, socket.socket]:
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
-    options: dict[str, Any] = {"lifespan": "off", "log_config": None, "access_log": False, "proxy_headers": False}
-    config = uvicorn.Config(app, http="httptools", ws="websockets-sansio", **options)
+    options: dict[str, Any] = {"lifespan": "off", "log_config": None, "proxy_headers": False}
+    config = uvicorn.Config(app, http=PORTS[Ways.chosen], ws="websockets-sansio", access_log=access_log, **options)
     return _Server(config), listening
 
 
 @asynccontextmanager
-async def serving(app: Any = asgi.application, **settings: int) -> AsyncIterator[Served]:
-    """The gateway behind a real socket, in this loop."""
+async def running_server(
+    app: Any = asgi.application, *, access_log: bool = False, **settings: int
+) -> AsyncIterator[Served]:
+    """The gateway behind a real socket, in this loop; at the end of the block the server ends as in production."""
     gateway = Gateway(replace(TEST_SETTINGS, **settings), redis_url())
     await gateway.start()
     asgi._gateway = gateway
-    server, listening = _server(app)
+    server, listening = _server(app, access_log)
     task = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         while not server.started:
             await asyncio.sleep(0.005)
-        yield Served(listening.getsockname()[1], gateway)
+        yield Served(listening.getsockname()[1], server, gateway)
     finally:
         server.should_exit = True
-        server.force_exit = True
         await task
         asgi._gateway = None
         await gateway.stop()
+
+
+@asynccontextmanager
+async def serving(app: Any = asgi.application, **settings: int) -> AsyncIterator[Served]:
+    """The same; at the end of the block it waits for nobody."""
+    async with running_server(app, **settings) as served:
+        try:
+            yield served
+        finally:
+            served.server.force_exit = True
 
 
 @contextmanager

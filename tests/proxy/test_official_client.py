@@ -12,6 +12,7 @@ import pytest
 from tests.proxy.serving import Served, serving, serving_in_thread
 from tests.proxy.world import World
 
+pytestmark = pytest.mark.usefixtures("either_port")
 HELLO: list[Any] = [{"role": "user", "content": "Say hello to acme"}]
 
 

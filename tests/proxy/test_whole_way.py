@@ -25,6 +25,7 @@ from tests.proxy.fakeserver import (
     good_stream,
     usage_chunk,
 )
+from tests.proxy.rawclient import connected, request
 from tests.proxy.serving import Served, serving
 from tests.proxy.world import World, make_world, model
 
@@ -65,7 +66,7 @@ async def stage(act: Act, **settings: int) -> AsyncIterator[Stage]:
             yield Stage(upstream, served, world)
 
 
-pytestmark = pytest.mark.usefixtures("redis")
+pytestmark = pytest.mark.usefixtures("redis", "either_port")
 
 
 async def test_each_chunk_is_passed_on_before_the_next_one_exists() -> None:
@@ -272,15 +273,23 @@ async def test_a_stream_in_one_block_is_one_answer() -> None:
 
 
 async def test_two_hundred_streams_at_once_all_end_and_all_are_booked() -> None:
+    everybody = asyncio.Event()
+
     async def paced(call: Call) -> None:
+        if len(on.upstream.calls) == 200:
+            everybody.set()
+        await everybody.wait()
         await good_stream(call, words=20, pace=0.02)
 
+    async def ask(raw: bytes) -> bytes:
+        async with connected(on.served.port) as connection:
+            connection.say(raw)
+            return (await connection.hear(20)).body
+
     async with stage(paced) as on:
-        limits = httpx.Limits(max_connections=200)
-        body = {"model": "m1", "messages": MESSAGES, "stream": True}
-        async with httpx.AsyncClient(timeout=60, limits=limits) as client:
-            answers = await asyncio.gather(*(client.post(on.url, json=body, headers=on.headers) for _ in range(200)))
-        assert all(answer.text.count("data: ") == 22 for answer in answers)
+        raw = request(on.world.token, {"model": "m1", "messages": MESSAGES, "stream": True})
+        answers = await asyncio.gather(*(ask(raw) for _ in range(200)))
+        assert {answer.count(b"data: ") for answer in answers} == {22}
         events = await asyncio.to_thread(on.world.wait_for_events, 200)
         assert on.upstream.connections == 200
         assert len(on.served.gateway.watch.open) == 0

@@ -41,6 +41,10 @@ class MemoryPort:
     async def write(self, data: bytes) -> None:
         self.sent.append(data)
 
+    def write_now(self, data: bytes) -> bool:
+        self.sent.append(data)
+        return True
+
     async def finish(self, data: bytes) -> None:
         self.sent.append(data)
         self.ended = True
