@@ -1,4 +1,4 @@
-"""Structured logs: constant event text, facts as fields; owns the format and the scrubbing of keys."""
+"""Structured logs: constant event text, facts as fields; owns the format, the scrubbing of keys and who is quiet."""
 
 from __future__ import annotations
 
@@ -9,6 +9,19 @@ from typing import Any
 
 import structlog
 
+_LEVELS = {
+    "celery.app.trace": logging.WARNING,
+    "celery.beat": logging.WARNING,
+    "celery.worker.strategy": logging.WARNING,
+    "django.security.DisallowedHost": logging.CRITICAL,  # a traceback for each request with a wrong Host
+    "uvicorn.error": logging.WARNING,
+}
+_NONSENSE = (
+    "Invalid HTTP request received",
+    "Unsupported upgrade request",
+    "ASGI callable returned without completing handshake",  # uvicorn's word for a websocket refused with a status
+    "Invalid UTF-8 sequence received from client",
+)
 _KEY = re.compile(r"\b(lum_(?:live|test|oper|tok)_|sk-)[A-Za-z0-9_\-\.]{6,}")
 
 
@@ -24,15 +37,26 @@ def _scrub_fields(_logger: Any, _method: str, event: MutableMapping[str, Any]) -
     return event
 
 
-class ScrubFilter(logging.Filter):
-    """Hides credentials in lines that libraries write."""
+class ScrubFormatter(logging.Formatter):
+    """Hides credentials in what libraries write, their tracebacks included."""
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        message = record.getMessage()
-        cleaned = scrub(message)
-        if cleaned != message:
-            record.msg, record.args = cleaned, None
-        return True
+    def format(self, record: logging.LogRecord) -> str:
+        return scrub(super().format(record))
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """Not what anybody can make a server write without end, by sending nonsense to it."""
+    return not str(record.msg).startswith(_NONSENSE)
+
+
+def configure_libraries() -> None:
+    """Sends what libraries log to standard error; call it once in each process that serves or works."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(ScrubFormatter("%(levelname)s %(name)s %(message)s"))
+    handler.addFilter(_is_worth_a_line)
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for name, level in _LEVELS.items():
+        logging.getLogger(name).setLevel(level)
 
 
 def configure(*, level: str = "INFO", as_json: bool = False) -> None:

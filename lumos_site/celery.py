@@ -65,14 +65,7 @@ def _enter_platform(**_: Any) -> None:
 
 @setup_logging.connect
 def _configure_logging(**_: Any) -> None:
-    import logging
+    from core.logging import configure, configure_libraries
 
-    from core.logging import ScrubFilter, configure
-
-    handler = logging.StreamHandler()
-    handler.addFilter(ScrubFilter())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], format="%(levelname)s %(name)s %(message)s", force=True)
-    logging.getLogger("celery.app.trace").setLevel(logging.WARNING)
-    logging.getLogger("celery.beat").setLevel(logging.WARNING)
-    logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)
+    configure_libraries()
     configure()

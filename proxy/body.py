@@ -13,6 +13,8 @@ _NAME_LIMIT = 200
 _INPUTS_LIMIT = 2048
 _CHOICES_LIMIT = 16
 _TOKENS_LIMIT = 10_000_000
+_PARTS_LIMIT = 500_000
+_ESCAPES_LIMIT = 10_000
 _ESCAPED_LETTER = re.compile(rb"\\u00(?:[46][1-9a-fA-F]|[57][0-9aA]|5[fF])")
 _RELIED_ON = (b'"model"', b'"stream"', b'"stream_options"', b'"max_tokens"', b'"max_completion_tokens"', b'"n"')
 Request = dict[str, Any]
@@ -20,6 +22,7 @@ Request = dict[str, Any]
 
 def decode(raw: bytes) -> Request:
     """The JSON object of a body; raises RequestRefused."""
+    _check_parts(raw)
     try:
         request = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -30,6 +33,16 @@ def decode(raw: bytes) -> Request:
     if not isinstance(model, str) or not 0 < len(model) <= _NAME_LIMIT:
         _refuse("model", f"must be a string of 1 to {_NAME_LIMIT} characters")
     return request
+
+
+def _check_parts(raw: bytes) -> None:
+    """Refuses what would take the loop seconds to decode and half a gigabyte to hold: millions of tiny values.
+
+    Commas and brackets inside texts count too; the limit is several times what the longest context of text or code
+    has. Images and files are one value each.
+    """
+    if len(raw) > _PARTS_LIMIT and raw.count(b",") + raw.count(b"[") + raw.count(b"{") > _PARTS_LIMIT:
+        raise RequestRefused(f"The body may have at most {_PARTS_LIMIT} values", code="request_too_complex")
 
 
 def check_chat(request: Request) -> None:
@@ -81,6 +94,8 @@ def changed(raw: bytes, request: Request, changes: Request) -> bytes:
 
 def _may_repeat_names(raw: bytes) -> bool:
     """Whether a field that the gateway relies on could stand twice, also in escaped letters; wrong only towards yes."""
+    if raw.count(b"\\u00") > _ESCAPES_LIMIT:
+        return True  # to look at each would take longer than to encode the body anew
     return _ESCAPED_LETTER.search(raw) is not None or any(raw.count(name) > 1 for name in _RELIED_ON)
 
 

@@ -15,6 +15,8 @@ MESSAGE_TOKENS = 4
 IMAGE_TOKENS = 1_600
 FILE_TOKENS = 4_000
 AUDIO_BYTES_PER_TOKEN = 400
+INPUT_DEPTH = 2
+_IMAGE_KINDS = ("image_url", "input_image", "image")  # compared, not hashed: a caller may send any value as the type
 
 
 def text_tokens(text: str) -> int:
@@ -40,13 +42,13 @@ def chat_tokens(request: dict[str, Any]) -> int:
     return total
 
 
-def input_tokens(inputs: Any) -> int:
-    """Estimated tokens of an embeddings input: text, token ids, or lists of either."""
+def input_tokens(inputs: Any, depth: int = INPUT_DEPTH) -> int:
+    """Estimated tokens of an embeddings input: text, token ids, or lists of either; anything else by its size."""
     if isinstance(inputs, str):
         return max(1, text_tokens(inputs))
-    if isinstance(inputs, list):
-        return sum(1 if type(item) is int else input_tokens(item) for item in inputs)
-    return 1
+    if isinstance(inputs, list) and depth:
+        return sum(1 if type(item) is int else input_tokens(item, depth - 1) for item in inputs)
+    return max(1, len(orjson.dumps(inputs)) // 3)
 
 
 def _message_tokens(message: dict[str, Any]) -> int:
@@ -65,7 +67,7 @@ def _part_tokens(part: Any) -> int:
     if not isinstance(part, dict):
         return text_tokens(str(part))
     kind = part.get("type")
-    if kind in {"image_url", "input_image", "image"}:
+    if kind in _IMAGE_KINDS:
         return IMAGE_TOKENS
     if kind == "input_audio":
         audio = part.get("input_audio")

@@ -41,7 +41,7 @@ def read(text: str) -> Said:
     """Raises RequestRefused for anything that is not one of the two sayings."""
     try:
         said = _decoder.decode(text)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise RequestRefused(f"This is not a message: {error}", code="invalid_message") from error
     if said.type not in {"chat", "stop"} or not 0 < len(said.id) <= _ID_LIMIT:
         raise RequestRefused("A message has a type, chat or stop, and an id of 1 to 64 characters", param="type")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 from importlib import import_module
 
 import uvicorn
 
+from core.logging import configure_libraries
 from lumos_site.roles import LISTEN_FD
 from lumos_site.roles.gate import tell_ready, wait_at_gate
 
@@ -45,8 +45,7 @@ def configuration() -> uvicorn.Config:
 
 
 def main() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    configure_libraries()
     config = configuration()
     config.load()
     listening = socket.socket(fileno=int(os.environ.pop(LISTEN_FD)))

@@ -41,7 +41,7 @@ async def pass_on(exchange: Exchange, gateway: Gateway) -> None:
 async def _pass_whole(exchange: Exchange) -> None:
     try:
         answer = _decoder.decode(exchange.content)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise ProviderMalformed() from error
     exchange.usage = reported(answer.usage)
     headers = answer_headers(exchange.id, exchange.elapsed_ms(), exchange.admission, stream=False)
