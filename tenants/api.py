@@ -1,6 +1,13 @@
 """The tenants app's front door."""
 
+from tenants.backups.making import back_up, backup_by_id, delete_backup
+from tenants.backups.making import path_of as backup_path
+from tenants.backups.restoring import manifest_of as backup_manifest
+from tenants.backups.restoring import prove as prove_backup
+from tenants.backups.restoring import restore as restore_backup
 from tenants.data import (
+    BackupKind,
+    BackupStatus,
     DriftReport,
     FleetProgress,
     KeyChanged,
@@ -16,6 +23,9 @@ from tenants.data import (
 )
 from tenants.errors import (
     AccountNotFound,
+    BackupFailed,
+    BackupNotFound,
+    BackupNotTrue,
     KeyNotFound,
     KeyNotWellFormed,
     LastSuperOperator,
@@ -28,7 +38,7 @@ from tenants.fleet.fingerprint import find_drift
 from tenants.fleet.heads import schemas_behind
 from tenants.fleet.migrate import migrate_fleet, migrate_template, only_one
 from tenants.keyformat import is_well_formed
-from tenants.models import ApiKey, Membership, Operator, SchemaState, Tenant
+from tenants.models import ApiKey, Membership, Operator, SchemaState, Tenant, TenantBackup
 from tenants.provisioning.schema import TEMPLATE
 from tenants.roles import ROLE_PERMISSIONS, OperatorRole, Permission, allows, grantable_scopes, permissions_of
 from tenants.selectors import (
@@ -71,6 +81,11 @@ __all__ = [
     "TEMPLATE",
     "AccountNotFound",
     "ApiKey",
+    "BackupFailed",
+    "BackupKind",
+    "BackupNotFound",
+    "BackupNotTrue",
+    "BackupStatus",
     "ConversationFacts",
     "ConversationNotFound",
     "ConversationText",
@@ -93,6 +108,7 @@ __all__ = [
     "SlugNotUsable",
     "SlugTaken",
     "Tenant",
+    "TenantBackup",
     "TenantChanged",
     "TenantFacts",
     "TenantNotFound",
@@ -104,11 +120,16 @@ __all__ = [
     "add_member",
     "all_tenant_facts",
     "allows",
+    "back_up",
+    "backup_by_id",
+    "backup_manifest",
+    "backup_path",
     "conversation_text",
     "conversations_of",
     "create_api_key",
     "create_operator_token",
     "create_tenant",
+    "delete_backup",
     "delete_conversation",
     "dismiss_operator",
     "find_drift",
@@ -126,7 +147,9 @@ __all__ = [
     "operator_by_token",
     "operator_role_of",
     "permissions_of",
+    "prove_backup",
     "rename_tenant",
+    "restore_backup",
     "resume_tenant",
     "revoke_api_key",
     "schemas_behind",

@@ -123,3 +123,16 @@ class DriftReport:
 
     compared: int
     drifted: Mapping[str, tuple[str, ...]]
+
+
+class BackupKind(StrEnum):
+    """Why a file was made; scheduled ones are pruned by age, exports when somebody deletes them."""
+
+    SCHEDULED = "SCHEDULED"
+    EXPORT = "EXPORT"
+
+
+class BackupStatus(StrEnum):
+    RUNNING = "RUNNING"
+    DONE = "DONE"
+    FAILED = "FAILED"

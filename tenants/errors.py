@@ -7,8 +7,11 @@ LumosError
 ├── NotFound
 │   ├── TenantNotFound
 │   ├── KeyNotFound
-│   └── AccountNotFound
+│   ├── AccountNotFound
+│   └── BackupNotFound
+├── BackupFailed
 └── Conflict
+    ├── BackupNotTrue
     ├── SlugTaken
     ├── LastSuperOperator
     └── WrongStatus
@@ -16,7 +19,7 @@ LumosError
 
 from __future__ import annotations
 
-from core.errors import Conflict, InvalidInput, NotFound
+from core.errors import Conflict, InvalidInput, LumosError, NotFound
 
 
 class SlugNotUsable(InvalidInput):
@@ -57,3 +60,18 @@ class AccountNotFound(NotFound):
 class LastSuperOperator(Conflict):
     code = "last_super_operator"
     title = "This is the last operator who may do everything"
+
+
+class BackupNotFound(NotFound):
+    code = "backup_not_found"
+    title = "There is no such backup"
+
+
+class BackupFailed(LumosError):
+    code = "backup_failed"
+    title = "The backup could not be made or read"
+
+
+class BackupNotTrue(Conflict):
+    code = "backup_not_true"
+    title = "What was restored is not what was backed up, so nothing was changed"

@@ -61,6 +61,7 @@ AREAS: Mapping[Area, frozenset[str]] = {
         {
             "audit.outboxevent",
             "tenants.schemastate",
+            "tenants.tenantbackup",
             "django_celery_beat.periodictask",
             "django_celery_beat.intervalschedule",
             "django_celery_beat.crontabschedule",

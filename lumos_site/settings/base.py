@@ -7,6 +7,7 @@ from typing import Any
 
 from core.conf import ROOT, secrets
 from core.redis import namespace, redis_url
+from lumos_site.embedded.binaries import embedded_tools
 from lumos_site.settings.env import (
     database_from_url,
     env_bool,
@@ -84,6 +85,9 @@ DATABASES: dict[str, Any] = {
         "OPTIONS": {"connect_timeout": 5, "application_name": f"lumos-{ROLE}"},
     }
 }
+
+# pg_dump and pg_restore, for tenants' backups; empty: whatever PATH has, which must be as new as the server.
+POSTGRES_BIN = os.environ.get("LUMOS_POSTGRES_BIN") or embedded_tools()
 
 CACHES = {
     "default": {

@@ -1,5 +1,6 @@
 """The operators' pages of tenants and credentials; translates clicks into services, decides nothing."""
 
+from tenants.admin.backups import TenantBackupAdmin
 from tenants.admin.credentials import ApiKeyAdmin, OperatorTokenAdmin
 from tenants.admin.fleet import SchemaStateAdmin
 from tenants.admin.operators import OperatorAdmin
@@ -14,4 +15,5 @@ __all__ = [
     "OperatorTokenAdmin",
     "SchemaStateAdmin",
     "TenantAdmin",
+    "TenantBackupAdmin",
 ]

@@ -1,8 +1,9 @@
 """The tenants app's tables, by what they are about."""
 
+from tenants.models.backups import TenantBackup
 from tenants.models.credentials import ApiKey, OperatorToken
 from tenants.models.fleet import SchemaState
 from tenants.models.members import Membership, Operator
 from tenants.models.tenant import Domain, Tenant
 
-__all__ = ["ApiKey", "Domain", "Membership", "Operator", "OperatorToken", "SchemaState", "Tenant"]
+__all__ = ["ApiKey", "Domain", "Membership", "Operator", "OperatorToken", "SchemaState", "Tenant", "TenantBackup"]

@@ -62,13 +62,20 @@ def _create_role(cursor: object, schema: str) -> None:
     execute(f'GRANT "{schema}" TO CURRENT_USER WITH INHERIT FALSE, SET TRUE')
 
 
-def grant_tables(schema: str) -> None:
-    """Let the tenant's role work in its schema; repeated after a migration, for the tables that it added."""
+def grants(schema: str) -> str:
+    """SQL that lets the tenant's role work in its schema, and only read what was migrated there."""
     _checked(schema)
+    return (
+        f'GRANT USAGE ON SCHEMA "{schema}" TO "{schema}";'
+        f'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA "{schema}" TO "{schema}";'
+        f'REVOKE INSERT, UPDATE, DELETE ON "{schema}".django_migrations FROM "{schema}";'
+    )
+
+
+def grant_tables(schema: str) -> None:
+    """Give the grants; repeated after a migration, for the tables that it added."""
     with platform_scope(), connection.cursor() as cursor:
-        cursor.execute(f'GRANT USAGE ON SCHEMA "{schema}" TO "{schema}"')
-        cursor.execute(f'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA "{schema}" TO "{schema}"')
-        cursor.execute(f'REVOKE INSERT, UPDATE, DELETE ON "{schema}".django_migrations FROM "{schema}"')
+        cursor.execute(grants(schema))
 
 
 @transaction.atomic
