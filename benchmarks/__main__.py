@@ -20,10 +20,11 @@ from benchmarks.scenarios import SCENARIOS
 from benchmarks.stand import Stand, StandFailed, standing
 from core.clock import utc_now
 from core.conf import ROOT
+from core.processes import dies_with_parent
 from lumos_site.devtools.servers import ThrowAway, throw_away
 from lumos_site.embedded.errors import EmbeddedServerError
 from lumos_site.supervisor.errors import StartFailed
-from lumos_site.supervisor.linux import MARK, dies_with_parent
+from lumos_site.supervisor.marks import MARK
 
 
 def _options() -> argparse.Namespace:

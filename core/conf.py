@@ -22,6 +22,11 @@ def var_dir() -> Path:
     return Path(os.environ.get("LUMOS_VAR") or ROOT / "var")
 
 
+def process_role() -> str:
+    """What this process is for (`web`, `worker` …), `command` when nobody said; a fork may change it."""
+    return os.environ.get("LUMOS_ROLE") or "command"
+
+
 def secrets_path() -> Path:
     return Path(os.environ.get("LUMOS_SECRETS_FILE") or var_dir() / "secrets.json")
 

@@ -8,12 +8,13 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from core.processes import dies_with_parent
 from lumos_site.devtools.chromium import VARIABLE, provide_chromium
 from lumos_site.devtools.servers import ThrowAway, running, throw_away
 from lumos_site.embedded.binaries import postgres_tree, valkey_server
 from lumos_site.embedded.errors import EmbeddedServerError
 from lumos_site.supervisor.errors import StartFailed
-from lumos_site.supervisor.linux import MARK, dies_with_parent
+from lumos_site.supervisor.marks import MARK
 
 # What a developer may have set for a real installation must not reach the tests.
 _NOT_FOR_TESTS = ("LUMOS_SECRETS_FILE", "LUMOS_BASE_DOMAIN", "LUMOS_ROLE", "LUMOS_STARTED_AT", "DJANGO_SETTINGS_MODULE")

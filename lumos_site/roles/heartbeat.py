@@ -9,6 +9,7 @@ import time
 import redis
 import structlog
 
+from core.processes import started_at
 from core.redis import control, key
 from lumos_site.supervisor.heartbeats import EVERY_SECONDS, LIFETIME_SECONDS, heartbeat_parts
 
@@ -20,6 +21,7 @@ class Heartbeat:
 
     def __init__(self, role: str) -> None:
         self._key = key(*heartbeat_parts(role, os.getpid()))
+        self._started = started_at(os.getpid())
         self._due = 0.0
 
     def beat(self) -> None:
@@ -27,7 +29,7 @@ class Heartbeat:
         if time.monotonic() < self._due:
             return
         self._due = time.monotonic() + EVERY_SECONDS
-        content = json.dumps({"pid": os.getpid(), "at": time.time()})
+        content = json.dumps({"pid": os.getpid(), "started": self._started, "at": time.time()})
         try:
             control().set(self._key, content, ex=LIFETIME_SECONDS)
         except redis.RedisError as error:

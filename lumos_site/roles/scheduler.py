@@ -9,8 +9,8 @@ import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django_celery_beat.schedulers import DatabaseScheduler
 
-from lumos_site.roles.gate import tell_ready
 from lumos_site.roles.heartbeat import Heartbeat
+from lumos_site.roles.notes import tell_ready
 
 log = structlog.get_logger(__name__)
 ASK_EVERY_SECONDS = 1.0

@@ -10,7 +10,7 @@ import uvicorn
 
 from core.logging import configure_libraries
 from lumos_site.roles import LISTEN_FD
-from lumos_site.roles.gate import tell_ready, wait_at_gate
+from lumos_site.roles.notes import tell_ready
 
 
 class Server(uvicorn.Server):
@@ -44,14 +44,15 @@ def configuration() -> uvicorn.Config:
     )
 
 
+_configuration = configuration()
+_configuration.load()
+
+
 def main() -> None:
     configure_libraries()
-    config = configuration()
-    config.load()
     listening = socket.socket(fileno=int(os.environ.pop(LISTEN_FD)))
     os.set_inheritable(listening.fileno(), False)
-    wait_at_gate()
-    Server(config).run(sockets=[listening])
+    Server(_configuration).run(sockets=[listening])
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ from lumos_site.settings.env import (
 BASE_DIR = ROOT
 SECRET_KEY = secrets().get("django_secret")
 DEBUG = env_bool("LUMOS_DEBUG", False)
-ROLE = os.environ.get("LUMOS_ROLE", "command")
 
 BASE_DOMAIN = os.environ.get("LUMOS_BASE_DOMAIN", "localhost")
 PUBLIC_HOSTS = ["localhost", "127.0.0.1", "[::1]", *env_list("LUMOS_PUBLIC_HOSTS")]
@@ -82,7 +81,7 @@ DATABASES: dict[str, Any] = {
         **database_from_url(DATABASE_URL),
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"connect_timeout": 5, "application_name": f"lumos-{ROLE}"},
+        "OPTIONS": {"connect_timeout": 5},
     }
 }
 

@@ -8,20 +8,21 @@ from csp.constants import NONCE, NONE, SELF
 
 from lumos_site.settings.admin import UNFOLD as UNFOLD
 from lumos_site.settings.base import *
-from lumos_site.settings.base import BASE_DIR, BASE_DOMAIN, DATABASES, DEBUG, ROLE, TRUSTED_PROXIES
+from lumos_site.settings.base import BASE_DIR, BASE_DOMAIN, DATABASES, DEBUG, TRUSTED_PROXIES
 from lumos_site.settings.env import env_bool, env_int
 
-# Pooled where ASGI serves each request on a thread that Django makes anew; never in commands, whose forks it breaks.
-if ROLE in ("web", "control"):
-    DATABASES["default"]["OPTIONS"]["pool"] = {
-        "min_size": 1,
-        "max_size": env_int("LUMOS_DB_POOL", 12),
-        "timeout": 5,
-        "max_lifetime": 900,
-        # A failed attempt is repeated after 1 s, 2 s, 4 s …, and holds up those who wait. Given up soon, the next
-        # request makes a fresh one at once, so that pages are back when the database is.
-        "reconnect_timeout": 4,
-    }
+# Pooled where ASGI serves each request on a thread that Django makes anew; never in commands and workers, whose forks
+# it breaks. The backend asks for the role, because one set of settings is imported once and then serves several.
+DATABASE_POOLED_ROLES = ("web", "control")
+DATABASES["default"]["OPTIONS"]["pool"] = {
+    "min_size": 1,
+    "max_size": env_int("LUMOS_DB_POOL", 12),
+    "timeout": 5,
+    "max_lifetime": 900,
+    # A failed attempt is repeated after 1 s, 2 s, 4 s …, and holds up those who wait. Given up soon, the next
+    # request makes a fresh one at once, so that pages are back when the database is.
+    "reconnect_timeout": 4,
+}
 
 MIDDLEWARE = [
     "lumos_site.middleware.RequestIdMiddleware",
@@ -65,6 +66,11 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = True  # read by lumos_site.statics, in front of Django
 WHITENOISE_AUTOREFRESH = DEBUG
 
+# OWASP's choice where Argon2 is not at hand, in a third of PBKDF2's time; older hashes are renewed by a sign-in.
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
 AUTHENTICATION_BACKENDS = ["lumos_site.access.backend.RoleBackend"]
 LOGIN_URL = "/sign-in/"
 LOGIN_REDIRECT_URL = "/"

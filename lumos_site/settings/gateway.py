@@ -10,7 +10,6 @@ from __future__ import annotations
 from lumos_site.settings.base import *
 from lumos_site.settings.base import SHARED_APPS, TENANT_APPS
 
-ROLE = "gateway"
 MIDDLEWARE: list[str] = []
 _NEEDED = {
     "core",

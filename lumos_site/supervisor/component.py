@@ -23,14 +23,13 @@ class Service:
     """A process that is to run for as long as the supervisor does.
 
     `probe` returns when the component works and raises NotReady while it does not (it is asked again). `needs` must
-    be ready before the process is made; `gate` names what must be ready before it may go on from its own gate.
+    be ready before the process is made.
     """
 
     name: str
     launch: Callable[[], Launch]
     probe: Callable[[Child], Awaitable[None]]
     needs: tuple[str, ...] = ()
-    gate: tuple[str, ...] = ()
     before: Callable[[Engine], Awaitable[None]] | None = None
     stop_signal: int = signal.SIGTERM
     grace: float = 12.0

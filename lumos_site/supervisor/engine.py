@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from core.processes import kill_session
 from lumos_site.supervisor.backoff import Backoff
 from lumos_site.supervisor.component import Component, Service
 from lumos_site.supervisor.console import Console
 from lumos_site.supervisor.errors import StartFailed
 from lumos_site.supervisor.keeper import Keeper
-from lumos_site.supervisor.linux import kill_group
 from lumos_site.supervisor.probes import NotReady
 from lumos_site.supervisor.process import Child, Launch, describe_exit
 from lumos_site.supervisor.timing import StartTime
@@ -38,11 +38,10 @@ class Engine:
         self.children: dict[str, Child] = {}
         self._components = {component.name: component for component in components}
         self._ready = {component.name: asyncio.Event() for component in components}
-        self._opened: dict[str, float] = {}
         self._keeper = keeper
         self._on_change = on_change
         self._watchers: list[asyncio.Task[None]] = []
-        self._stopping = False
+        self._starting = 0
 
     async def start(self) -> None:
         """Return when every component is ready; raise StartFailed when one will not be (the caller then stops)."""
@@ -56,41 +55,32 @@ class Engine:
 
     async def stop(self) -> None:
         """Stop what runs, dependents before what they depend on; the independent at the same time."""
-        self._stopping = True
         for watcher in self._watchers:
             watcher.cancel()
         levels = sorted({self._depth(name) for name in self.children}, reverse=True)
         for level in levels:
             await asyncio.gather(*(self._stop_one(name) for name in list(self.children) if self._depth(name) == level))
 
+    def waits_for(self, pid: int) -> bool:
+        """Whether `pid` is, or may be, a child of this engine."""
+        return self._starting > 0 or any(child.pid == pid for child in self.children.values())
+
     def kill_all(self) -> None:
         """For the impatient: no reverse order, no grace."""
         for child in self.children.values():
             if not child.ended.is_set():
-                kill_group(child.pid)
+                kill_session(child.pid)
 
     async def run_once(self, name: str, launch: Launch, *, quiet: bool = False) -> int:
-        """Run a command to its end with its output on the console, if `quiet` only when it fails; its exit code."""
+        """Run something to its end with its output on the console, if `quiet` only when it fails; its exit code."""
         held: list[str] = []
-        child = self._spawn(name, launch, on_line=(lambda _, line: held.append(line)) if quiet else None)
-        code = await self._until_ended(child)
-        if code != 0:
-            for line in held:
-                self.console.line(name, line)
-        return code
-
-    async def run_gated(self, name: str, launch: Launch, after: Sequence[str]) -> tuple[int, float]:
-        """Run a command that loads at once and goes on when `after` are ready; exit code and seconds it waited."""
-        child = self._spawn(name, launch, gated=True)
-        await self.wait_until_ready(after)
-        self._opened[name] = time.monotonic()
-        child.open_gate()
-        return await self._until_ended(child), self._waited(child)
-
-    async def _until_ended(self, child: Child) -> int:
+        child = await self._spawn(name, launch, on_line=(lambda _, line: held.append(line)) if quiet else None)
         await child.ended.wait()
         self._forget(child)
         assert child.exit_code is not None
+        if child.exit_code != 0:
+            for line in held:
+                self.console.line(name, line)
         return child.exit_code
 
     async def wait_until_ready(self, names: Sequence[str]) -> None:
@@ -102,23 +92,22 @@ class Engine:
         if isinstance(component, Service):
             if component.before is not None:
                 await component.before(self)
-            child = self._spawn(component.name, component.launch(), gated=bool(component.gate))
-            self._open_gates()
+            child = await self._spawn(component.name, component.launch())
             await self._until_ready(component, child)
-            waited = self._waited(child)
             self._watchers.append(asyncio.create_task(self._keep_up(component, child)))
         else:
             waited = await component.run(self)
         self.times.append(StartTime(component.name, began, time.monotonic(), waited))
         self._ready[component.name].set()
-        self._open_gates()
 
-    def _spawn(
-        self, name: str, launch: Launch, *, gated: bool = False, on_line: Callable[[str, str], None] | None = None
-    ) -> Child:
-        child = Child.start(name, launch, on_line or self.console.line, gated=gated)
+    async def _spawn(self, name: str, launch: Launch, *, on_line: Callable[[str, str], None] | None = None) -> Child:
+        self._starting += 1  # a process is made before its number is known here
+        try:
+            child = await Child.start(name, launch, on_line or self.console.line)
+            self.children[name] = child
+        finally:
+            self._starting -= 1
         self._keeper.add(child.pid)
-        self.children[name] = child
         self._on_change()
         return child
 
@@ -126,18 +115,6 @@ class Engine:
         self._keeper.remove(child.pid)
         if self.children.get(child.name) is child:
             del self.children[child.name]
-
-    def _open_gates(self) -> None:
-        for name, child in self.children.items():
-            component = self._components.get(name)
-            if isinstance(component, Service) and all(self._ready[need].is_set() for need in component.gate):
-                self._opened.setdefault(name, time.monotonic())
-                child.open_gate()
-
-    def _waited(self, child: Child) -> float:
-        if child.waiting_since is None or child.name not in self._opened:
-            return 0.0
-        return max(0.0, self._opened[child.name] - child.waiting_since)
 
     async def _until_ready(self, service: Service, child: Child) -> None:
         ended = asyncio.create_task(child.ended.wait())
@@ -168,7 +145,7 @@ class Engine:
             )
             await asyncio.sleep(pause)
             since = time.monotonic()
-            child = self._spawn(service.name, service.launch())
+            child = await self._spawn(service.name, service.launch())
             with suppress(StartFailed):
                 await self._until_ready(service, child)
                 self.console.say(f"{service.name} is back after {time.monotonic() - since:.2f} s")
@@ -188,8 +165,7 @@ class Engine:
         component = self._components.get(name)
         if component is None:
             return len(self._components)
-        below = component.needs + (component.gate if isinstance(component, Service) else ())
-        return 1 + max((self._depth(need) for need in below), default=-1)
+        return 1 + max((self._depth(need) for need in component.needs), default=-1)
 
 
 async def _probe_until_ready(service: Service, child: Child, reasons: list[str]) -> None:

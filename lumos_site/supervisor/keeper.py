@@ -14,7 +14,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from lumos_site.supervisor.linux import kill_group, marked_processes
+from core.processes import kill_session
+from lumos_site.supervisor.marks import marked_processes
 
 GRACE_SECONDS = 10.0
 _DONE = b"done\n"
@@ -42,7 +43,8 @@ class Keeper:
         """All is stopped: the keeper has nothing to do."""
         self._tell(_DONE)
         os.close(self._pipe)
-        os.waitpid(self._pid, 0)
+        with suppress(ChildProcessError):  # somebody killed it, and it was reaped like any orphan
+            os.waitpid(self._pid, 0)
 
     def _tell(self, line: bytes) -> None:
         with suppress(BrokenPipeError):  # somebody killed the keeper; the kernel's signals remain
@@ -94,7 +96,7 @@ def _clear(leaders: dict[int, int], mark: str) -> None:
         ended = {descriptor for descriptor, _ in alive.poll(max(0, int((deadline - time.monotonic()) * 1000)))}
         gone = [pid for pid, descriptor in leaders.items() if descriptor in ended or not ended]
         for pid in gone:  # not ended in time: killed with its session; ended: what it left in its session
-            kill_group(pid)
+            kill_session(pid)
             os.close(leaders.pop(pid))
     for pid in marked_processes(mark):
         with suppress(ProcessLookupError, PermissionError):

@@ -1,4 +1,4 @@
-"""Which components make up `up` and `serve`, with their commands, needs and probes; runs nothing itself."""
+"""Which components make up `up` and `serve`, with their needs and probes; runs nothing itself."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import json
 import os
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lumos_site.roles import LISTEN_FD, REPORT_FD
+from lumos_site.roles import BEHIND, LISTEN_FD, REPORT_FD, UNLIMITED
 from lumos_site.supervisor import preparation, probes, state
 from lumos_site.supervisor.component import Component, Service, Task, says_ready
 from lumos_site.supervisor.engine import Engine
 from lumos_site.supervisor.errors import StartFailed
 from lumos_site.supervisor.heartbeats import heartbeat_parts
-from lumos_site.supervisor.process import Child, Launch
+from lumos_site.supervisor.process import Child, Execute
 from lumos_site.supervisor.surroundings import Surroundings
+from lumos_site.supervisor.zygote import Fork, Zygote
 
-PREPARE = "prepare"
+ZYGOTE, PREPARE, CHECK = "zygote", "prepare", "check"
 WEB_GRACE_SECONDS = 40.0  # more than the gateway waits for open streams (LUMOS_GATEWAY_DRAIN_SECONDS)
 
 
@@ -32,76 +34,79 @@ class Plan:
     listening: socket.socket | None = None
     report: dict[str, Any] = field(default_factory=dict)
 
-    def launch(
-        self, command: list[str], role: str, settings: str, *, inherited: dict[str, int] | None = None
-    ) -> Launch:
+    def zygote(self, settings: str, *roles: str) -> tuple[Zygote, Service]:
+        """It is ready with the first of `roles`, whose code it shares with all, and loads the others while idle."""
         environment = self.around.environment(
-            database_url=self.database_url, redis_url=self.redis_url, role=role, settings=settings
+            database_url=self.database_url, redis_url=self.redis_url, role=roles[0], settings=settings
         )
-        descriptors = inherited or {}
-        environment.update({variable: str(descriptor) for variable, descriptor in descriptors.items()})
-        return Launch(command, environment, self.around.root, inherited=tuple(descriptors.values()))
+        command = self.around.python("lumos_site.roles.zygote", *roles)
 
-    def web(self, name: str, role: str, *, gate: tuple[str, ...] = ()) -> Service:
-        """uvicorn on the shared socket. The gateway's settings are its own; every other web role is `control`."""
+        def execute(variables: Mapping[str, str], given: tuple[int, ...]) -> Execute:
+            return Execute(command, {**environment, **variables}, self.around.root, given=given)
+
+        zygote = Zygote(execute)
+        return zygote, Service(ZYGOTE, zygote.launch, zygote.probe)
+
+    def web(self, zygote: Zygote, name: str, role: str, needs: tuple[str, ...]) -> Service:
+        """uvicorn on the shared socket."""
         listening = self.listening
         assert listening is not None
 
-        def launch() -> Launch:
-            settings = "gateway" if role == "gateway" else "control"
-            command = self.around.python("lumos_site.roles.web")
-            return self.launch(command, role, settings, inherited={LISTEN_FD: listening.fileno()})
+        def launch() -> Fork:
+            return Fork(zygote, name, role, inherited={LISTEN_FD: listening.fileno()})
 
         async def serves(child: Child) -> None:
             await says_ready(child)
             host, port = listening.getsockname()[:2]
             await probes.http_answers({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port, "/readyz")  # noqa: S104
 
-        return Service(name, launch, serves, gate=gate, grace=WEB_GRACE_SECONDS)
+        return Service(name, launch, serves, needs=(ZYGOTE, *needs), grace=WEB_GRACE_SECONDS)
 
-    def celery(self, name: str, role: str, *, needs: tuple[str, ...] = (), gate: tuple[str, ...] = ()) -> Service:
+    def celery(self, zygote: Zygote, name: str, role: str, needs: tuple[str, ...]) -> Service:
         """`role` is worker or beat; ready when its heartbeat stands in Redis."""
-
-        def launch() -> Launch:
-            return self.launch(self.around.python(f"lumos_site.roles.{role}"), role, "worker")
 
         async def beats(child: Child) -> None:
             await says_ready(child)
             key = ":".join((self.around.namespace, *heartbeat_parts(role, child.pid)))
             await probes.heartbeat_of(self.redis_url, key, child.pid)
 
-        return Service(name, launch, beats, needs=needs, gate=gate)
+        return Service(name, lambda: Fork(zygote, name, role), beats, needs=(ZYGOTE, *needs))
 
-    def scaling_agent(self, needs: tuple[str, ...]) -> Service:
+    def scaling_agent(self, zygote: Zygote, needs: tuple[str, ...]) -> Service:
         """Starts and stops the tenants' own workers on this machine."""
-
-        def launch() -> Launch:
-            return self.launch(self.around.python("scaling.backends.local"), "worker", "worker")
 
         async def observes(child: Child) -> None:
             key = ":".join((self.around.namespace, "scaling", "local", "observed"))
             await probes.heartbeat_of(self.redis_url, key, child.pid)
 
-        return Service("agent", launch, observes, needs=needs)
+        return Service("agent", lambda: Fork(zygote, "agent", "agent"), observes, needs=(ZYGOTE, *needs))
 
-    def prepare(self, *, seed: bool, servers: tuple[str, ...]) -> Task:
-        """Migrate and seed where the database is not as the last complete run left it.
-
-        What is on disk tells at once whether that will be needed; then the command loads while the servers start.
-        """
+    def check(self, zygote: Zygote, *options: str, needs: tuple[str, ...] = ()) -> Task:
+        """What must hold before anything is served."""
 
         async def run(engine: Engine) -> float:
-            began, sources = time.monotonic(), preparation.sources_fingerprint(self.around.root)
-            if self._may_be_prepared(sources, seed):
-                await engine.wait_until_ready(servers)
-                waited = time.monotonic() - began
-                if await self._is_prepared():
-                    return waited
-            self.report, waited = await _run_and_report(engine, self, [] if seed else ["--no-seed"], servers)
+            code = await engine.run_once(CHECK, Fork(zygote, CHECK, CHECK, options))
+            if code != 0:
+                raise StartFailed(_WHY_NOT.get(code, "The checks of the start failed; see the lines of check above."))
+            return 0.0
+
+        return Task(CHECK, run, needs=(ZYGOTE, *needs))
+
+    def prepare(self, zygote: Zygote, *, seed: bool, servers: tuple[str, ...]) -> Task:
+        """Migrate and seed where the database is not as the last complete run left it."""
+
+        async def run(engine: Engine) -> float:
+            sources = preparation.sources_fingerprint(self.around.root)
+            if self._may_be_prepared(sources, seed) and await self._is_prepared():
+                return 0.0
+            began = time.monotonic()
+            await engine.wait_until_ready([ZYGOTE])
+            waited = time.monotonic() - began
+            self.report = await _run_and_report(engine, zygote, ("seed",) if seed else ())
             await self._remember(sources, seed)
             return waited
 
-        return Task(PREPARE, run)
+        return Task(PREPARE, run, needs=servers)
 
     def _may_be_prepared(self, sources: str, seed: bool) -> bool:
         known = state.read(self.around.var / state.PREPARED)
@@ -123,15 +128,11 @@ class Plan:
             state.write(self.around.var / state.DEMO, self.report["demo_keys"])
 
 
-async def _run_and_report(
-    engine: Engine, plan: Plan, options: list[str], servers: tuple[str, ...]
-) -> tuple[dict[str, Any], float]:
+async def _run_and_report(engine: Engine, zygote: Zygote, options: tuple[str, ...]) -> dict[str, Any]:
     """Run `prepare`. What it has to tell comes through a pipe, because passwords belong in no file and no log."""
     reading, writing = os.pipe()
     try:
-        command = plan.around.manage(PREPARE, *options)
-        launch = plan.launch(command, "prepare", "control", inherited={REPORT_FD: writing})
-        code, waited = await engine.run_gated(PREPARE, launch, servers)
+        code = await engine.run_once(PREPARE, Fork(zygote, PREPARE, PREPARE, options, {REPORT_FD: writing}))
         if code != 0:
             raise StartFailed("The database could not be prepared; see the lines of prepare above.")
         os.write(writing, b"\n")  # so that reading ends also when nothing was told
@@ -140,28 +141,49 @@ async def _run_and_report(
         os.close(reading)
         os.close(writing)
     report: dict[str, Any] = json.loads(text.strip() or b"{}")
-    return report, waited
+    return report
+
+
+_WHY_NOT = {
+    BEHIND: "The database lacks migrations; run ./lumos prepare with the same DATABASE_URL and REDIS_URL first.",
+    UNLIMITED: "Limits would not be enforced, so nothing is served; see the lines of check above, and give REDIS_URL "
+    "a Redis 7 or Valkey 7.2 that runs scripts.",
+}
 
 
 def components_of_up(plan: Plan, servers: list[Service], *, workers: int, seed: bool) -> list[Component]:
-    """Servers side by side; web loads meanwhile and waits for the schema; the background follows the web."""
+    """Servers and the import side by side, then the schema, then web; the background follows the web."""
     names = tuple(server.name for server in servers)
+    zygote, importing = plan.zygote("control", "web", PREPARE, CHECK, "worker", "beat", "agent")
     webs = [
-        plan.web("web" if workers == 1 else f"web-{number + 1}", "web", gate=(PREPARE,)) for number in range(workers)
+        plan.web(zygote, "web" if workers == 1 else f"web-{number + 1}", "web", (PREPARE, CHECK))
+        for number in range(workers)
     ]
     after = tuple(web.name for web in webs)
     return [
+        importing,
         *servers,
-        plan.prepare(seed=seed, servers=names),
+        plan.prepare(zygote, seed=seed, servers=names),
+        plan.check(zygote, needs=names),
         *webs,
-        plan.celery("worker", "worker", needs=after),
-        plan.celery("beat", "beat", needs=after),
-        plan.scaling_agent(after),
+        plan.celery(zygote, "worker", "worker", after),
+        plan.celery(zygote, "beat", "beat", after),
+        plan.scaling_agent(zygote, after),
     ]
+
+
+# Each role's settings, and what its start asks of the database.
+_SERVED = {
+    "gateway": ("gateway", ()),
+    "control": ("control", ("schema",)),
+    "worker": ("worker", ("schema",)),
+    "beat": ("worker", ("schema",)),
+}
 
 
 def components_of_serve(plan: Plan, role: str, processes: int) -> list[Component]:
     names = [role if processes == 1 else f"{role}-{number + 1}" for number in range(processes)]
-    if role in ("worker", "beat"):
-        return [plan.celery(name, role) for name in names]
-    return [plan.web(name, role) for name in names]
+    settings, options = _SERVED[role]
+    zygote, importing = plan.zygote(settings, role, CHECK)
+    make = plan.celery if role in ("worker", "beat") else plan.web
+    return [importing, plan.check(zygote, *options), *(make(zygote, name, role, (CHECK,)) for name in names)]

@@ -7,6 +7,8 @@ import json
 from contextlib import suppress
 from urllib.parse import unquote, urlsplit
 
+from core.processes import started_at
+
 
 class NotReady(Exception):
     """The component answered, or failed to, in a way that says: not yet."""
@@ -72,12 +74,16 @@ async def http_answers(host: str, port: int, path: str) -> None:
 
 
 async def heartbeat_of(url: str, key: str, pid: int) -> None:
-    """Raises until the process `pid` has written its heartbeat to `key`."""
+    """Raises until the process `pid` has written its heartbeat to `key`.
+
+    An old one may be there from before a restart of the machine or container, where the same numbers come again.
+    """
     try:
         beat = await redis_command(url, "GET", key)
     except (OSError, asyncio.IncompleteReadError) as error:
         raise NotReady(str(error)) from error
-    with suppress(ValueError, TypeError, KeyError):
-        if json.loads(beat or b"null")["pid"] == pid:
+    with suppress(ValueError, TypeError, KeyError, OSError):
+        known = json.loads(beat or b"null")
+        if (known["pid"], known["started"]) == (pid, started_at(pid)):
             return
     raise NotReady("no heartbeat yet")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from lumos_site.supervisor.engine import Engine
 from lumos_site.supervisor.errors import StartFailed
-from lumos_site.supervisor.linux import marked_processes
+from lumos_site.supervisor.orphans import Orphans, end_strays
 
 STARTED_AT = "LUMOS_STARTED_AT"
 
@@ -23,6 +23,7 @@ def typed_at() -> float:
 async def run(engine: Engine, mark: str, on_up: Callable[[], None]) -> int:
     """Start, call `on_up`, wait for a signal, stop. Exit code 0 after a signal, 1 when the start failed."""
     stop = _StopRequest(engine)
+    Orphans(engine.waits_for)
     starting = asyncio.create_task(engine.start())
     asked = asyncio.create_task(stop.asked.wait())
     code = 0
@@ -41,7 +42,7 @@ async def run(engine: Engine, mark: str, on_up: Callable[[], None]) -> int:
         asked.cancel()
         await asyncio.gather(starting, asked, return_exceptions=True)
         await engine.stop()
-        _end_strays(mark)
+        end_strays(mark)
         engine.console.say("stopped" if code == 0 else "nothing was left running")
     return code
 
@@ -61,9 +62,3 @@ class _StopRequest:
             self._engine.console.say("killing everything")
             self._engine.kill_all()
         self.asked.set()
-
-
-def _end_strays(mark: str) -> None:
-    """Grandchildren in sessions of their own whose parents did not take them along."""
-    for pid in marked_processes(mark):
-        os.kill(pid, signal.SIGKILL)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import time
 from importlib import import_module
 
@@ -14,7 +13,7 @@ from lumos_site.supervisor.engine import Engine
 from lumos_site.supervisor.errors import StartRefused
 from lumos_site.supervisor.keeper import Keeper
 from lumos_site.supervisor.options import ServeOptions
-from lumos_site.supervisor.plan import PREPARE, Plan, components_of_serve
+from lumos_site.supervisor.plan import Plan, components_of_serve
 from lumos_site.supervisor.running import run, typed_at
 from lumos_site.supervisor.surroundings import Surroundings
 
@@ -35,22 +34,16 @@ def serve(options: ServeOptions) -> int:
     if options.role == "gateway":
         plan.database_url = ""  # nothing on its path may ask a database
     else:
-        _check_schema(plan, options.role)
+        _check_database(plan, options.role)
     return _run(plan, options, zero)
 
 
-def _check_schema(plan: Plan, role: str) -> None:
+def _check_database(plan: Plan, role: str) -> None:
     if not plan.database_url:
         raise StartRefused(
             f"The {role} role needs DATABASE_URL; start a server and name it there (./lumos up brings its own)."
         )
     import_module("lumos_site.supervisor.preflight_database").check_database(plan.database_url)
-    launch = plan.launch(plan.around.manage(PREPARE, "--check"), role, "control")
-    checked = subprocess.run(launch.command, env=launch.environment, cwd=launch.directory, check=False)  # noqa: S603
-    if checked.returncode != 0:
-        raise StartRefused(
-            "The database lacks migrations; run ./lumos prepare with the same DATABASE_URL and REDIS_URL first."
-        )
 
 
 def _run(plan: Plan, options: ServeOptions, zero: float) -> int:

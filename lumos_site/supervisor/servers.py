@@ -15,8 +15,8 @@ from lumos_site.supervisor import probes
 from lumos_site.supervisor.component import Service
 from lumos_site.supervisor.engine import Engine
 from lumos_site.supervisor.errors import StartFailed
-from lumos_site.supervisor.linux import MARK
-from lumos_site.supervisor.process import Child, Launch
+from lumos_site.supervisor.marks import MARK
+from lumos_site.supervisor.process import Child, Execute, Launch
 from lumos_site.supervisor.state import PORTS
 
 
@@ -39,7 +39,7 @@ def embedded_valkey(var: Path, secrets: Secrets) -> Valkey:
 
 def postgres_service(server: Postgres, mark: str) -> Service:
     def launch_of(command: list[str]) -> Launch:
-        return Launch(
+        return Execute(
             command=command,
             environment={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TZ": "UTC", MARK: mark},
             directory=server.working_directory(),
@@ -76,7 +76,7 @@ def postgres_service(server: Postgres, mark: str) -> Service:
 def valkey_service(server: Valkey, mark: str) -> Service:
     def launch() -> Launch:
         server.prepare()
-        return Launch(command=server.command(), environment={"PATH": os.defpath, MARK: mark}, directory=server.data)
+        return Execute(command=server.command(), environment={"PATH": os.defpath, MARK: mark}, directory=server.data)
 
     async def answers(_child: Child) -> None:
         await probes.redis_answers(server.url)

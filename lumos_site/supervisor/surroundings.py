@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.conf import ROOT, var_dir
-from lumos_site.supervisor.linux import MARK
+from lumos_site.supervisor.marks import MARK
 
 NAMESPACE = "lumos"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class StartTime:
-    """Seconds on one clock. `waited` is what the component spent at the gate, doing nothing."""
+    """Seconds on one clock. `waited` is what of it was spent waiting for others."""
 
     name: str
     began: float

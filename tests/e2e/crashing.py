@@ -143,7 +143,7 @@ class CrashingLumos:
 
     def wait_until_whole(self) -> None:
         """Until every part runs and the site is ready."""
-        parts = {"postgres", "valkey", "worker", "beat", "agent", *WEBS}
+        parts = {"postgres", "valkey", "zygote", "worker", "beat", "agent", *WEBS}
         until(lambda: parts == {name for name, pid in self.installation.pids.items() if is_alive(pid)}, "all run", 120)
         self.installation.wait_until_served(seconds=120)
 

@@ -12,13 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
 from tests.e2e.installation import Installation
 from tests.lumos_site.test_supervisor import is_alive
 
 pytestmark = pytest.mark.e2e
-COMPONENTS = {"postgres", "valkey", "web", "worker", "beat", "agent"}
+COMPONENTS = {"postgres", "valkey", "zygote", "web", "worker", "beat", "agent"}
 
 
 def processes_of(installation: Installation) -> list[int]:
@@ -55,9 +56,22 @@ def test_the_curl_line_streams_an_answer_when_pasted(running_lumos: Installation
 
 def test_every_component_runs_and_the_start_was_measured(running_lumos: Installation) -> None:
     assert set(running_lumos.pids) == COMPONENTS
-    for name in (*COMPONENTS, "prepare"):
+    for name in (*COMPONENTS, "prepare", "check"):
         assert re.search(rf"^  {name} +\d+\.\d+s +\d+\.\d+s +\d+\.\d+s$", running_lumos.text, re.MULTILINE), name
     assert re.search(r"parallel efficiency \d\.\d\d", running_lumos.text)
+
+
+def test_the_zygote_holds_nothing_that_its_forks_could_share_by_mistake(running_lumos: Installation) -> None:
+    process = Path(f"/proc/{running_lumos.pids['zygote']}")
+    assert len(list((process / "task").iterdir())) == 1, "a thread"
+    sockets = [entry.name for entry in (process / "fd").iterdir() if os.readlink(entry).startswith("socket:")]
+    assert len(sockets) == 1, "only the supervisor's"
+
+
+def test_each_role_tells_the_database_its_name(running_lumos: Installation) -> None:
+    with psycopg.connect(running_lumos.state["database_url"], autocommit=True) as connection:
+        named = connection.execute("SELECT DISTINCT application_name FROM pg_stat_activity").fetchall()
+    assert {"lumos-web", "lumos-beat"} <= {name for (name,) in named}
 
 
 def test_nothing_listens_on_other_addresses(running_lumos: Installation) -> None:
@@ -77,7 +91,7 @@ def test_passwords_are_in_no_log_and_no_command_line(running_lumos: Installation
         assert not any(secret in command for secret in secrets)
 
 
-@pytest.mark.parametrize("name", ["worker", "beat", "agent", "web", "valkey", "postgres"])
+@pytest.mark.parametrize("name", ["worker", "beat", "agent", "web", "zygote", "valkey", "postgres"])
 @pytest.mark.faults
 def test_a_killed_component_comes_back_and_is_used(running_lumos: Installation, name: str) -> None:
     since = len(running_lumos.lines)

@@ -3,7 +3,8 @@
     little_supervisor.py DIRECTORY COMPONENT…      COMPONENT = name[:need,need][+flag]
 
 Flags: `slow` becomes ready after half a second, `broken` ends before it is ready, `stubborn` ignores SIGTERM,
-`parent` starts a grandchild in a session of its own. Each component notes what it does in DIRECTORY/notes.
+`parent` starts a grandchild in a session of its own, `forked` comes from the component `zygote`, which is the real one.
+Each component notes what it does in DIRECTORY/notes.
 """
 
 from __future__ import annotations
@@ -12,15 +13,18 @@ import asyncio
 import os
 import secrets
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
+from core.conf import ROOT
 from lumos_site.supervisor.component import Service, says_ready
 from lumos_site.supervisor.console import Console
 from lumos_site.supervisor.engine import Engine
 from lumos_site.supervisor.keeper import Keeper
-from lumos_site.supervisor.linux import MARK
-from lumos_site.supervisor.process import Launch
+from lumos_site.supervisor.marks import MARK
+from lumos_site.supervisor.process import Execute
 from lumos_site.supervisor.running import run
+from lumos_site.supervisor.zygote import Fork, Zygote
 
 CHILD = """
 import os, signal, subprocess, sys, time
@@ -44,12 +48,27 @@ while True: time.sleep(600)
 """
 
 
-def component(text: str, directory: Path, mark: str) -> Service:
-    text, *flags = text.split("+")
-    name, _, needs = text.partition(":")
-    command = [sys.executable, "-c", CHILD, name, str(directory / "notes"), *flags]
-    launch = Launch(command, {**os.environ, MARK: mark}, directory)
-    return Service(name, lambda: launch, says_ready, needs=tuple(filter(None, needs.split(","))), grace=1.0)
+def components(texts: list[str], directory: Path, mark: str) -> list[Service]:
+    environment, notes = {**os.environ, MARK: mark}, str(directory / "notes")
+
+    def execute(variables: Mapping[str, str], given: tuple[int, ...]) -> Execute:
+        command = [sys.executable, "-m", "tests.lumos_site.little_role", "little"]
+        return Execute(command, {**environment, **variables}, ROOT, given=given)
+
+    zygote = Zygote(execute)
+
+    def component(text: str) -> Service:
+        text, *flags = text.split("+")
+        name, _, wanted = text.partition(":")
+        needs = tuple(filter(None, wanted.split(",")))
+        if name == "zygote":
+            return Service(name, zygote.launch, zygote.probe)
+        if "forked" in flags:
+            return Service(name, lambda: Fork(zygote, name, "little", (name, notes)), says_ready, needs, grace=1.0)
+        launch = Execute([sys.executable, "-c", CHILD, name, notes, *flags], environment, directory)
+        return Service(name, lambda: launch, says_ready, needs=needs, grace=1.0)
+
+    return [component(text) for text in texts]
 
 
 def main(directory: Path, texts: list[str]) -> int:
@@ -57,7 +76,7 @@ def main(directory: Path, texts: list[str]) -> int:
     keeper = Keeper(mark)
 
     async def live() -> int:
-        engine = Engine([component(text, directory, mark) for text in texts], Console(), keeper)
+        engine = Engine(components(texts, directory, mark), Console(), keeper)
         return await run(engine, mark, lambda: print("UP", flush=True))
 
     try:

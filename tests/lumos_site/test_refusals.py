@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
+from redis import Redis
 
 from core.conf import ROOT
 from lumos_site.embedded.ports import pick_free_port
@@ -181,4 +182,23 @@ def test_a_database_without_migrations_is_not_served(tmp_path: Path, port: str) 
         )
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     assert code == 1
-    assert "lumos: The database lacks migrations; run ./lumos prepare" in text
+    assert "lumos     | The database lacks migrations; run ./lumos prepare" in text
+    assert "nothing was left running" in text
+
+
+def test_a_redis_that_enforces_no_limit_is_not_served(tmp_path: Path, port: str, redis: Redis) -> None:
+    """Commands pass there and scripts do not, which is where the limits are."""
+    user = f"unlimited_{os.getpid()}"
+    redis.acl_setuser(
+        user, enabled=True, passwords=["+secret"], keys=["*"], channels=["*"], categories=["+@all", "-@scripting"]
+    )
+    parts = urlsplit(os.environ["REDIS_URL"])
+    url = f"redis://{user}:secret@{parts.hostname}:{parts.port}/0"
+    try:
+        code, text = lumos("serve", "--role", "gateway", "--port", port, var=tmp_path, REDIS_URL=url)
+    finally:
+        redis.acl_deluser(user)
+    assert code == 1
+    assert "check     | The limiter could not be tested" in text
+    assert "lumos     | Limits would not be enforced, so nothing is served" in text
+    assert "Traceback" not in text

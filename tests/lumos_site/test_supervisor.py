@@ -7,11 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from core.conf import ROOT
 
@@ -56,21 +53,6 @@ class Little:
         self.process.send_signal(number)
         output, _ = self.process.communicate(timeout=20)
         return self.process.returncode, output
-
-
-@pytest.fixture
-def little(tmp_path: Path) -> Iterator[Callable[..., Little]]:
-    made: list[Little] = []
-
-    def make(*components: str) -> Little:
-        made.append(Little(tmp_path, *components))
-        return made[-1]
-
-    yield make
-    for each in made:
-        with suppress(ProcessLookupError):
-            each.process.kill()
-        each.process.communicate()
 
 
 def is_alive(pid: int) -> bool:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django_tenants.postgresql_backend import base as library
 from psycopg.pq import TransactionStatus
 
+from core.conf import process_role
 from core.tenancy.context import PLATFORM, PUBLIC, NoActiveScope, Scope, TenantRef, active_scope, set_scope
 
 
@@ -23,6 +25,14 @@ class DatabaseWrapper(library.DatabaseWrapper):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._built = True
+
+    def get_connection_params(self) -> dict[str, Any]:
+        return {**super().get_connection_params(), "application_name": f"lumos-{process_role()}"}
+
+    @property
+    def pool(self) -> Any:
+        """The driver's pool, in the roles that the settings name."""
+        return super().pool if process_role() in getattr(settings, "DATABASE_POOLED_ROLES", ()) else None
 
     @property
     def schema_name(self) -> str:

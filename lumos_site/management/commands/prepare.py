@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from lumos_site.preparation import prepare
-from lumos_site.roles import REPORT_FD
-from lumos_site.roles.gate import wait_at_gate
 from tenants.api import schemas_behind
 
 
@@ -28,10 +25,4 @@ class Command(BaseCommand):
             if behind:
                 raise CommandError(f"{len(behind)} schemas lack migrations, the first is {behind[0]}")
             return
-        wait_at_gate()
-        report = json.dumps(prepare(seed=not options["no_seed"]))
-        descriptor = os.environ.pop(REPORT_FD, None)
-        if descriptor is None:
-            self.stdout.write(report)
-        else:
-            os.write(int(descriptor), report.encode())
+        self.stdout.write(json.dumps(prepare(seed=not options["no_seed"])))

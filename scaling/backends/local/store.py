@@ -9,6 +9,7 @@ from typing import Any
 
 import redis
 
+from core.processes import started_at
 from core.redis import key
 from scaling.data import Fleet, Machine, Target, TenantWorkers, WorkerStatus, WorkerView
 
@@ -19,7 +20,7 @@ def desired_key() -> str:
 
 
 def observed_key() -> str:
-    """One JSON document, so that a reader never sees half a report. Its `pid` is the agent's heartbeat."""
+    """One JSON document, so that a reader never sees half a report. `pid` and `started` tell which agent wrote it."""
     return key("scaling", "local", "observed")
 
 
@@ -40,6 +41,7 @@ def read_targets(client: redis.Redis) -> dict[str, Target]:
 def write_report(client: redis.Redis, fleet: Fleet, agent_pid: int) -> None:
     document = {
         "pid": agent_pid,
+        "started": started_at(agent_pid),
         "at": fleet.observed_at.timestamp(),
         "machine": [fleet.machine.memory_total, fleet.machine.memory_available, fleet.machine.cpus],
         "tenants": {tenant_id: _tenant_out(seen) for tenant_id, seen in fleet.tenants.items()},

@@ -6,19 +6,19 @@ started can be ended with it. The kernel signals it when the agent dies (PR_SET_
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
+from core.processes import dies_with_parent, kill_session
 from scaling.backends.local.inside import ORPHAN_SECONDS, STATE_FILE
 from scaling.backends.local.reconcile import Facts, Identity
 from scaling.conf import LocalSettings
@@ -28,8 +28,6 @@ HOME, TENANT = "LUMOS_WORKER_HOME", "LUMOS_WORKER_TENANT"
 CPU_WINDOW_SECONDS = 15.0
 CPU_MIN_SECONDS = 4.0
 """A worker younger than this, counted from ready, is not measured: its start would look like load."""
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Worker:
@@ -76,7 +74,7 @@ class Worker:
     def kill(self) -> None:
         """End the whole session at once. Its reaping shows in the next `refresh`."""
         if self.process.is_running():
-            _kill_session(self.identity[0])
+            kill_session(self.identity[0])
 
     @property
     def facts(self) -> Facts:
@@ -102,7 +100,7 @@ class Worker:
 
     def _clear_away(self) -> None:
         if self._popen is not None:
-            _kill_session(self._popen.pid)
+            kill_session(self._popen.pid)
             self.exit_code = self._popen.wait()
         self._state_file.unlink(missing_ok=True)
 
@@ -140,7 +138,7 @@ def start_worker(tenant_id: str, queue: str, number: int, settings: LocalSetting
         env={**os.environ, **_environment(tenant_id, state_file, settings)},
         stdin=subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=_dies_with_parent(),  # noqa: PLW1509 - the agent has one thread
+        preexec_fn=dies_with_parent(signal.SIGTERM),  # noqa: PLW1509 - the agent has one thread
     )
     return Worker(tenant_id, psutil.Process(popen.pid), state_file, popen)
 
@@ -169,22 +167,6 @@ def _environment(tenant_id: str, state_file: Path, settings: LocalSettings) -> d
         STATE_FILE: str(state_file),
         ORPHAN_SECONDS: str(settings.orphan_seconds),
     }
-
-
-def _dies_with_parent() -> Callable[[], None]:
-    parent = os.getpid()
-
-    def ask_kernel() -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() != parent:  # it died before we asked
-            os._exit(1)
-
-    return ask_kernel
-
-
-def _kill_session(pid: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
 
 
 def wait_until_gone(workers: list[Worker], deadline: float) -> list[Worker]:
