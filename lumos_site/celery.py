@@ -13,7 +13,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lumos_site.settings.worker")
 
 from core.redis import namespace, redis_url
 
-ROOMS = ("audit", "tenants", "quotas", "billing", "scaling", "proxy")
+ROOMS = ("audit", "mail", "tenants", "quotas", "billing", "scaling", "proxy")
 
 app = Celery("lumos")
 app.conf.update(

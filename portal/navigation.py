@@ -26,6 +26,7 @@ _PAGES = (
     (_("API keys"), "portal:keys", "key", Permission.KEYS_VIEW),
     (_("Usage"), "portal:usage", "chart", Permission.USAGE_VIEW),
     (_("Running bill"), "portal:bill", "bill", Permission.BILL_VIEW),
+    (_("Members"), "portal:members", "people", Permission.MEMBERS_VIEW),
     (_("Settings"), "portal:settings", "sliders", Permission.SETTINGS_OWN),
 )
 

@@ -6,7 +6,9 @@ from django.urls import path
 
 from portal.bill import views as bill
 from portal.home import views as home
+from portal.join import views as join
 from portal.keys import views as keys
+from portal.members import views as members
 from portal.playground import views as playground
 from portal.settings import views as settings
 from portal.sign_in import views as sign_in
@@ -33,6 +35,15 @@ urlpatterns = [
     path("playground/turns/", playground.keep, name="playground_keep"),
     path("playground/c/<str:conversation_id>/", playground.reopened, name="playground_reopened"),
     path("playground/c/<str:conversation_id>/delete/", playground.delete, name="playground_delete"),
+    path("members/", members.member_list, name="members"),
+    path("members/invite/", members.invite, name="member_invite"),
+    path("members/leave/", members.leave, name="member_leave"),
+    path("members/<str:public_id>/role/", members.set_role, name="member_role"),
+    path("members/<str:public_id>/remove/", members.remove, name="member_remove"),
+    path("invitations/<str:public_id>/renew/", members.renew, name="invitation_renew"),
+    path("invitations/<str:public_id>/revoke/", members.revoke, name="invitation_revoke"),
+    path("join/", join.join_page, name="join"),
+    path("join/<str:token>/", join.open_letter, name="join_link"),
     path("settings/", settings.settings_page, name="settings"),
     path("settings/theme/", settings.set_theme, name="set_theme"),
     path("settings/password/", settings.set_password, name="set_password"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from core.events import DomainEvent, event_type
@@ -60,6 +61,39 @@ class KeyChanged(DomainEvent):
     tenant_id: str
     key_id: str
     digest: str
+
+
+@event_type("tenants.member-changed")
+@dataclass(frozen=True, slots=True)
+class MemberChanged(DomainEvent):
+    """An account became a member, got another role, or is a member no longer."""
+
+    tenant_id: str
+    user_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemberFacts:
+    """A member as a list shows one."""
+
+    id: str
+    user_id: int
+    email: str
+    name: str
+    role: Role
+    since: datetime
+    last_sign_in: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationFacts:
+    """An invitation that nobody has used or withdrawn yet; it may have expired."""
+
+    id: str
+    email: str
+    role: Role
+    invited_by: str
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,18 +8,23 @@ LumosError
 │   ├── TenantNotFound
 │   ├── KeyNotFound
 │   ├── AccountNotFound
+│   ├── MemberNotFound
+│   ├── InvitationNotFound
 │   └── BackupNotFound
+├── PermissionRefused
+│   └── InvitationNotForYou
 ├── BackupFailed
 └── Conflict
     ├── BackupNotTrue
     ├── SlugTaken
     ├── LastSuperOperator
+    ├── LastOwner
     └── WrongStatus
 """
 
 from __future__ import annotations
 
-from core.errors import Conflict, InvalidInput, LumosError, NotFound
+from core.errors import Conflict, InvalidInput, LumosError, NotFound, PermissionRefused
 
 
 class SlugNotUsable(InvalidInput):
@@ -75,3 +80,23 @@ class BackupFailed(LumosError):
 class BackupNotTrue(Conflict):
     code = "backup_not_true"
     title = "What was restored is not what was backed up, so nothing was changed"
+
+
+class MemberNotFound(NotFound):
+    code = "member_not_found"
+    title = "There is no such member"
+
+
+class InvitationNotFound(NotFound):
+    code = "invitation_not_found"
+    title = "This invitation is used, withdrawn or expired"
+
+
+class InvitationNotForYou(PermissionRefused):
+    code = "invitation_not_for_you"
+    title = "This invitation is for another address than the account's"
+
+
+class LastOwner(Conflict):
+    code = "last_owner"
+    title = "This is the workspace's last owner"

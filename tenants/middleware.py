@@ -22,7 +22,8 @@ from tenants.selectors import membership_of, tenant_by_host
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 _TTL = 5.0  # seconds a host may be answered from memory: a suspension shows within them
-_OPEN = ("/sign-in/", "/sign-out/", "/static/", "/i18n/")  # what runs before anybody is known, in the operator's scope
+# What runs before anybody is known to be a member, in the operator's scope.
+_OPEN = ("/sign-in/", "/sign-out/", "/join/", "/static/", "/i18n/")
 _OWN_CALLERS = ("/api/",)  # REST knows its callers by their keys, and enters their scope itself
 
 

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from django.contrib.auth.models import User
 
-from tenants.data import KeyFacts, KeyLimits, TenantFacts, TenantStatus, TenantType
+from tenants.data import InvitationFacts, KeyFacts, KeyLimits, MemberFacts, Role, TenantFacts, TenantStatus, TenantType
 from tenants.errors import KeyNotFound, TenantNotFound
-from tenants.models import ApiKey, Domain, Membership, Operator, OperatorToken, Tenant
+from tenants.models import ApiKey, Domain, Invitation, Membership, Operator, OperatorToken, Tenant
 from tenants.roles import OperatorRole
 from tenants.services.keys import digests_of
 
@@ -115,3 +115,38 @@ def operator_role_of(account: User) -> OperatorRole | None:
         return OperatorRole.SUPER
     role = Operator.objects.filter(user_id=account.pk).values_list("role", flat=True).first()
     return OperatorRole(role) if role in set(OperatorRole) - {OperatorRole.SUPER} else None
+
+
+def members_of(tenant_id: str) -> list[MemberFacts]:
+    """A tenant's members, by address. In the platform's scope: accounts belong to no tenant."""
+    rows = Membership.objects.select_related("user").filter(tenant_id=tenant_id).order_by("user__username")
+    return [member_facts(row) for row in rows]
+
+
+def member_facts(membership: Membership) -> MemberFacts:
+    account = membership.user
+    return MemberFacts(
+        id=membership.public_id,
+        user_id=account.pk,
+        email=account.email or account.get_username(),
+        name=account.get_full_name(),
+        role=Role(membership.role),
+        since=membership.created_at,
+        last_sign_in=account.last_login,
+    )
+
+
+def invitations_of(tenant_id: str) -> list[InvitationFacts]:
+    """A tenant's invitations that are neither used nor withdrawn, the newest first."""
+    rows = Invitation.objects.filter(tenant_id=tenant_id, accepted_at=None, revoked_at=None).order_by("-created_at")
+    return [invitation_facts(row) for row in rows]
+
+
+def invitation_facts(invitation: Invitation) -> InvitationFacts:
+    return InvitationFacts(
+        id=invitation.public_id,
+        email=invitation.email,
+        role=Role(invitation.role),
+        invited_by=invitation.invited_by,
+        expires_at=invitation.expires_at,
+    )

@@ -44,7 +44,7 @@ class Area(StrEnum):
 
 AREAS: Mapping[Area, frozenset[str]] = {
     Area.TENANTS: frozenset({"tenants.tenant", "tenants.domain"}),
-    Area.MEMBERS: frozenset({"tenants.membership"}),
+    Area.MEMBERS: frozenset({"tenants.membership", "tenants.invitation"}),
     Area.KEYS: frozenset({"tenants.apikey"}),
     Area.ACCOUNTS: frozenset({"auth.user"}),
     Area.OPERATORS: frozenset({"tenants.operator"}),
@@ -62,6 +62,7 @@ AREAS: Mapping[Area, frozenset[str]] = {
             "audit.outboxevent",
             "tenants.schemastate",
             "tenants.tenantbackup",
+            "mail.outgoingmail",
             "django_celery_beat.periodictask",
             "django_celery_beat.intervalschedule",
             "django_celery_beat.crontabschedule",

@@ -29,6 +29,8 @@ NOBODY: frozenset[Any] = frozenset()
 OPEN: Mapping[str, str] = {
     "portal:sign_in": "the way in",
     "portal:sign_out": "the way out",
+    "portal:join": "the way in for whoever opened an invitation",
+    "portal:join_link": "opens with the token of an invitation",
     "set_language": "a preference kept in a cookie",
     "schema": "the description of the REST API",
     "api-docs": "the description of the REST API",
@@ -123,7 +125,8 @@ def _of_operators_host(path: str, name: str, pattern: URLPattern) -> Iterator[Ro
     elif (name or path) in OPEN or not path.startswith("admin/"):
         yield from _open(path, name)
     elif name.removeprefix("admin:") in _OF_EVERY_OPERATOR:
-        yield Route("admin", "", f"/{path}", name, "any operator", operators=frozenset(OperatorRole))
+        shown = path if name != "admin:app_list" else "admin/<app_label>/"
+        yield Route("admin", "", f"/{shown}", name, "any operator", operators=frozenset(OperatorRole))
     elif getattr(pattern.callback, "view_class", None) is not RedirectView:  # old addresses of pages to change a row
         yield from _admin(path, name, pattern)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from core.conf import ROOT, secrets
+from core.conf import ROOT, secrets, var_dir
 from core.redis import namespace, redis_url
 from lumos_site.embedded.binaries import embedded_tools
 from lumos_site.settings.env import (
@@ -16,6 +16,7 @@ from lumos_site.settings.env import (
     env_months,
     env_networks,
     env_token,
+    smtp_from_url,
 )
 
 BASE_DIR = ROOT
@@ -39,6 +40,7 @@ SHARED_APPS = [
     "lumos_site",
     "core",
     "audit",
+    "mail",
     "tenants",
     "quotas",
     "billing",
@@ -109,6 +111,18 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
 AUDIT_KEEP_MONTHS = env_months("LUMOS_AUDIT_KEEP_MONTHS", least=12)
+# Where people reach the portals from outside; mail is written without a request that could tell.
+EXTERNAL_SCHEME = "https" if env_bool("LUMOS_HTTPS", BASE_DOMAIN != "localhost") else "http"
+EXTERNAL_PORT = env_int("LUMOS_EXTERNAL_PORT", 0)  # 0: the scheme's own
+
+MAIL_DIRECTORY = var_dir() / "mail"
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = os.environ.get("LUMOS_MAIL_FROM") or f"Lumos <lumos@{BASE_DOMAIN}>"
+EMAIL_TIMEOUT = 15
+EMAIL_BACKEND = "mail.backends.FileBackend"
+if os.environ.get("LUMOS_SMTP_URL"):
+    EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    globals().update(smtp_from_url(os.environ["LUMOS_SMTP_URL"]))
+
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文"), ("zh-hant", "繁體中文")]

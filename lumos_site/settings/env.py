@@ -65,3 +65,21 @@ def database_from_url(url: str) -> dict[str, Any]:
         "HOST": parts.hostname or "",
         "PORT": str(parts.port or 5432),
     }
+
+
+_SMTP_PORTS = {"smtp": 587, "smtps": 465}
+
+
+def smtp_from_url(url: str) -> dict[str, Any]:
+    """Django's EMAIL_* of `smtp://user:password@host:587` (STARTTLS), `smtps://…` (TLS at once) or `smtp://…?tls=0`."""
+    parts = urlsplit(url)
+    if parts.scheme not in _SMTP_PORTS or not parts.hostname or parts.query not in ("", "tls=0"):
+        raise ImproperlyConfigured("LUMOS_SMTP_URL must look like smtp://user:password@host:587 or smtps://…@host:465")
+    return {
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": parts.port or _SMTP_PORTS[parts.scheme],
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_SSL": parts.scheme == "smtps",
+        "EMAIL_USE_TLS": parts.scheme == "smtp" and parts.query != "tls=0",
+    }

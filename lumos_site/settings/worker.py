@@ -14,6 +14,7 @@ _NEEDED = {
     "lumos_site",
     "core",
     "audit",
+    "mail",
     "tenants",
     "quotas",
     "billing",

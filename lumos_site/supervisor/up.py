@@ -38,6 +38,7 @@ def up(options: UpOptions) -> int:
         if options.reset:
             _reset(around, options)
         listening = preflight.listen(options.host, options.port)
+        os.environ.setdefault("LUMOS_EXTERNAL_PORT", str(options.port))  # links in mail lead back to here
         if around.database_url:
             # The driver is loaded only where it is needed: it would keep the web process waiting.
             import_module("lumos_site.supervisor.preflight_database").check_database(around.database_url)

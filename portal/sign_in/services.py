@@ -14,6 +14,7 @@ from core.address import client_address
 from core.attempts import count_attempt, forget_attempts
 from core.errors import NotAuthenticated
 from core.tenancy import platform_scope
+from portal.join.views import opened_for
 from tenants.api import Tenant, membership_of
 
 
@@ -37,7 +38,7 @@ def sign_in(request: HttpRequest, *, tenant: Tenant, credentials: Credentials) -
     address = client_address(request)
     count_attempt(realm=tenant.id, address=address, account=credentials.account)
     user = authenticate(request, username=credentials.account, password=credentials.password)
-    if not isinstance(user, User) or membership_of(user.pk, tenant.id) is None:
+    if not isinstance(user, User) or not _may_enter(request, user, tenant):
         raise WrongCredentials(
             _("E-mail or password is wrong, or the account is not a member of %(tenant)s.") % {"tenant": tenant.name}
         )
@@ -46,6 +47,14 @@ def sign_in(request: HttpRequest, *, tenant: Tenant, credentials: Credentials) -
     who = Actor("member", str(user.pk), user.email or user.get_username())
     record("sessions.sign_in", actor=who, tenant_id=tenant.id, target=tenant.public_id, detail={"from": address})
     return user
+
+
+def _may_enter(request: HttpRequest, user: User, tenant: Tenant) -> bool:
+    """Members, and whoever has opened an invitation to their own address."""
+    if membership_of(user.pk, tenant.id) is not None:
+        return True
+    invited = opened_for(request, tenant.id)
+    return bool(invited) and invited in (user.get_username().lower(), user.email.lower())
 
 
 def sign_out(request: HttpRequest) -> None:

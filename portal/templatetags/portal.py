@@ -8,12 +8,15 @@ from typing import Any
 
 from django import template
 from django.templatetags.static import static
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from portal import formats
+from portal.members.forms import ROLE_NAMES
 from portal.navigation import NavItem, navigation_of
 from portal.settings.theme import theme_of
+from tenants.api import Role
 
 register = template.Library()
 
@@ -23,6 +26,11 @@ register.filter("utc_minute", formats.utc_minute)
 register.filter("utc_second", formats.utc_second)
 register.filter("utc_day", formats.utc_day)
 register.filter("until", formats.until)
+
+
+@register.filter
+def role_name(role: Role) -> Promise:
+    return ROLE_NAMES[role]
 
 
 @register.filter

@@ -3,6 +3,7 @@
 from tenants.admin.backups import TenantBackupAdmin
 from tenants.admin.credentials import ApiKeyAdmin, OperatorTokenAdmin
 from tenants.admin.fleet import SchemaStateAdmin
+from tenants.admin.invitations import InvitationAdmin
 from tenants.admin.operators import OperatorAdmin
 from tenants.admin.people import DomainAdmin, MembershipAdmin
 from tenants.admin.tenants import TenantAdmin
@@ -10,6 +11,7 @@ from tenants.admin.tenants import TenantAdmin
 __all__ = [
     "ApiKeyAdmin",
     "DomainAdmin",
+    "InvitationAdmin",
     "MembershipAdmin",
     "OperatorAdmin",
     "OperatorTokenAdmin",

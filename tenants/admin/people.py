@@ -1,32 +1,31 @@
-"""Members and domains of tenants: lists across all tenants, and adding a member by address."""
+"""Members and domains of tenants: lists across all tenants, roles changed and members removed."""
 
 from __future__ import annotations
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
-from unfold.widgets import UnfoldAdminEmailInputWidget
 
 from audit.api import operator_actor
-from core.admin import EMPTY, LumosModelAdmin, ReadOnlyAdmin, admin_link, ago, display
+from core.admin import (
+    EMPTY,
+    Confirmation,
+    LumosModelAdmin,
+    ReadOnlyAdmin,
+    action,
+    admin_link,
+    ago,
+    confirm,
+    display,
+)
 from core.clock import utc_now
 from tenants.data import Role
 from tenants.models import Domain, Membership
-from tenants.services.lifecycle import add_member
-
-
-class NewMemberForm(forms.ModelForm):  # type: ignore[type-arg]
-    email = forms.EmailField(
-        label=_("E-mail address"),
-        widget=UnfoldAdminEmailInputWidget(),
-        help_text=_("An account is made when there is none yet; it has no password until one is set."),
-    )
-
-    class Meta:
-        model = Membership
-        fields = ("tenant", "role")
+from tenants.services.members import change_role, remove_member
 
 
 @admin.register(Membership)
@@ -36,29 +35,31 @@ class MembershipAdmin(LumosModelAdmin):
     list_select_related = ("user", "tenant")
     search_fields = ("user__username", "user__email", "tenant__name", "tenant__slug")
     ordering = ("-created_at",)
-    autocomplete_fields = ("tenant",)
-    form = NewMemberForm
-    add_fieldsets = ((None, {"fields": ("tenant", "email", "role")}),)
-    fields = ("account", "tenant", "role", "created_at")
-    readonly_fields = ("account",)
+    fields = ("account", "tenant_shown", "role", "created_at")
+    readonly_fields = ("account", "tenant_shown", "created_at")
+    actions = ("remove_selected",)
+    actions_row = ("remove",)
+    actions_detail = ("remove",)
 
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """People become members by an invitation, which proves their address."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Members are removed by the action that says what it does."""
         return False
 
     def save_model(
         self, request: HttpRequest, obj: Membership, form: forms.ModelForm[Membership], change: bool
     ) -> None:
-        made = add_member(
+        change_role(
             tenant_id=obj.tenant_id,
-            email=form.cleaned_data["email"],
+            membership_id=obj.pk,
             role=Role(obj.role),
+            owners=True,
             acting=operator_actor(request.user),
             now=utc_now(),
         )
-        obj.__dict__.update(made.__dict__)
 
     @display(description=_("account"), ordering="user__username")
     def account(self, membership: Membership) -> str:
@@ -71,6 +72,29 @@ class MembershipAdmin(LumosModelAdmin):
     @display(description=_("since"), ordering="created_at")
     def since(self, membership: Membership) -> str:
         return ago(membership.created_at)
+
+    @admin.action(description=_("Remove the selected members …"), permissions=["operate"])
+    def remove_selected(self, request: HttpRequest, rows: QuerySet[Membership]) -> HttpResponse:
+        return self._remove(request, list(rows.select_related("user")))
+
+    @action(description=_("Remove …"), icon="person_remove", permissions=["operate"])
+    def remove(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._remove(request, list(self.get_queryset(request).filter(pk=object_id)))
+
+    def _remove(self, request: HttpRequest, rows: list[Membership]) -> HttpResponse:
+        what = Confirmation(
+            title=str(_("Remove")),
+            consequence=str(_("Their tenants close to them at once. Accounts, and the keys that they made, stay.")),
+            submit=str(_("Remove")),
+            done=lambda n: ngettext("%(n)s member is removed.", "%(n)s members are removed.", n) % {"n": n},
+            danger=True,
+        )
+        acting, now = operator_actor(request.user), utc_now()
+
+        def perform(row: Membership, form: forms.Form) -> None:
+            remove_member(tenant_id=row.tenant_id, membership_id=row.pk, owners=True, acting=acting, now=now)
+
+        return confirm(self, request, rows, what, perform)
 
 
 @admin.register(Domain)

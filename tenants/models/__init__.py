@@ -3,7 +3,17 @@
 from tenants.models.backups import TenantBackup
 from tenants.models.credentials import ApiKey, OperatorToken
 from tenants.models.fleet import SchemaState
-from tenants.models.members import Membership, Operator
+from tenants.models.members import Invitation, Membership, Operator
 from tenants.models.tenant import Domain, Tenant
 
-__all__ = ["ApiKey", "Domain", "Membership", "Operator", "OperatorToken", "SchemaState", "Tenant", "TenantBackup"]
+__all__ = [
+    "ApiKey",
+    "Domain",
+    "Invitation",
+    "Membership",
+    "Operator",
+    "OperatorToken",
+    "SchemaState",
+    "Tenant",
+    "TenantBackup",
+]

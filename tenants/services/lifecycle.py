@@ -6,16 +6,14 @@ import re
 from datetime import datetime
 
 from django.conf import settings
-from django.contrib.auth.hashers import make_password
-from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from audit.api import Actor, emit, record
 from core.errors import InvalidInput, StaleState
-from core.ids import new_ulid, prefixed
-from tenants.data import Role, TenantChanged, TenantStatus, TenantType
+from core.ids import new_ulid
+from tenants.data import TenantChanged, TenantStatus, TenantType
 from tenants.errors import SlugNotUsable, SlugTaken, TenantNotFound, WrongStatus
-from tenants.models import Domain, Membership, Tenant
+from tenants.models import Domain, Tenant
 from tenants.provisioning.schema import create_schema
 
 _SLUG = re.compile(r"[a-z][a-z0-9-]{1,38}[a-z0-9]")
@@ -144,29 +142,3 @@ def rename_tenant(*, tenant_id: str, name: str, acting: Actor, now: datetime) ->
     )
     emit(TenantChanged(tenant.id, tenant.status))
     return tenant
-
-
-@transaction.atomic
-def add_member(
-    *, tenant_id: str, email: str, role: Role, acting: Actor, now: datetime, password: str = ""
-) -> Membership:
-    """Open the tenant to the account of that address, making the account when there is none yet."""
-    address = email.strip().lower()
-    if "@" not in address:
-        raise InvalidInput("This is not an e-mail address", fields={"email": ["must be an e-mail address"]})
-    user, made = User.objects.get_or_create(username=address, defaults={"email": address})
-    if made:
-        user.password = make_password(password or None)
-        user.save(update_fields=["password"])
-    membership, _ = Membership.objects.update_or_create(
-        user=user, tenant_id=tenant_id, defaults={"role": role, "created_at": now}
-    )
-    target = prefixed("mem", membership.id)
-    record(
-        "members.add",
-        actor=acting,
-        tenant_id=tenant_id,
-        target=target,
-        detail={"email": address, "role": role},
-    )
-    return membership

@@ -16,6 +16,7 @@ from quotas.api import Dimension, recover, seed_type_limits, set_limit, set_plan
 from quotas.models import QuotaAlert
 from scaling.api import ensure_policy
 from scaling.models import ScalingDecision
+from tenants.api import Role, invite_member
 from tests.cast import TESTER, Operator, Player, found_acme, found_globex, found_initech
 
 
@@ -34,6 +35,8 @@ def set_stage(olivia: Operator) -> dict[str, Player]:
     _limits(players["acme"])
     _providers()
     _decision(players["acme"])
+    acme = players["acme"].tenant.id
+    invite_member(tenant_id=acme, email="new@acme.example", role=Role.VIEWER, owners=True, acting=TESTER, now=now)
     ingest_pending(now=now)
     every = IntervalSchedule.objects.create(every=10, period="seconds")
     CrontabSchedule.objects.create()

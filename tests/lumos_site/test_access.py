@@ -162,6 +162,8 @@ def rest_address(route: str, acme: Player) -> str:
     parts = {
         "tenant_id": acme.tenant.public_id,
         "key_id": prefixed("key", new_ulid()),
+        "member_id": prefixed("mem", new_ulid()),
+        "invitation_id": prefixed("invite", new_ulid()),
         "dimension": "tokens_per_minute",
     }
     for name, value in parts.items():

@@ -16,7 +16,18 @@ from core.clock import utc_now
 from proxy.models import Model, Provider, ProviderKey
 from quotas.api import Dimension, effective_limits
 from scaling.api import Mode, policy_of
-from tenants.api import ApiKey, Membership, OperatorRole, Tenant, key_by_plaintext, operator_by_token, set_operator_role
+from tenants.api import (
+    ApiKey,
+    Invitation,
+    Membership,
+    OperatorRole,
+    Role,
+    Tenant,
+    add_member,
+    key_by_plaintext,
+    operator_by_token,
+    set_operator_role,
+)
 from tenants.api import Operator as OperatorRow
 from tests.cast import TESTER, Operator, Player
 from tests.lumos_site.stage import set_stage
@@ -155,10 +166,31 @@ def test_an_operator_makes_a_token_for_oneself_only_and_revokes_it(browser: Clie
     assert operator_by_token(secret, utc_now()) is None
 
 
-def test_a_member_is_added_by_address(browser: Client, stage: dict[str, Player]) -> None:
-    _add(browser, "tenants_membership", tenant=stage["acme"].tenant.pk, email="New@Acme.example", role="VIEWER")
-    assert Membership.objects.filter(user__username="new@acme.example", role="VIEWER").exists()
-    _audited("members.add")
+def test_somebody_is_invited_asked_again_and_uninvited(browser: Client, stage: dict[str, Player]) -> None:
+    _add(browser, "tenants_invitation", tenant=stage["acme"].tenant.pk, email="Zoe@Acme.example", role="OWNER")
+    first = Invitation.objects.get(email="zoe@acme.example")
+    assert _audited("members.invite").detail == {"email": "zoe@acme.example", "role": "OWNER"}
+    assert "1 letter is on its way." in _said(_run(browser, "tenants_invitation", "renew_selected", first))
+    second = Invitation.objects.get(email="zoe@acme.example", revoked_at=None)
+    assert second != first
+    for action in ("renew", "revoke"):
+        assert browser.get(reverse(f"admin:tenants_invitation_{action}", args=[second.pk])).status_code == 200
+    _run(browser, "tenants_invitation", "revoke_selected", second)
+    assert not Invitation.objects.filter(email="zoe@acme.example", revoked_at=None).exists()
+
+
+def test_a_members_role_is_changed_and_the_member_removed(browser: Client, stage: dict[str, Player]) -> None:
+    dev = add_member(
+        tenant_id=stage["acme"].tenant.id, email="d@acme.example", role=Role.DEVELOPER, acting=TESTER, now=utc_now()
+    )
+    browser.post(reverse("admin:tenants_membership_change", args=[dev.pk]), {"role": "BILLING"})
+    assert _audited("members.change_role").detail["to"] == "BILLING"
+    assert browser.get(reverse("admin:tenants_membership_remove", args=[dev.pk])).status_code == 200
+    dev.refresh_from_db()
+    _run(browser, "tenants_membership", "remove_selected", dev)
+    assert not Membership.objects.filter(pk=dev.pk).exists()
+    owner = Membership.objects.get(tenant=stage["acme"].tenant)
+    assert "last owner" in _said(_run(browser, "tenants_membership", "remove_selected", owner))
 
 
 def test_money_limits_are_given_in_whole_units_and_cleared(browser: Client, stage: dict[str, Player]) -> None:

@@ -39,6 +39,7 @@ CALLS = [(route, view, method) for route, view in ROUTES for method in METHODS i
 
 def _path(route: str, tenant_id: str) -> str:
     path = route.replace("<str:tenant_id>", prefixed("ten", tenant_id))
+    path = path.replace("<str:member_id>", f"mem_{tenant_id}").replace("<str:invitation_id>", f"invite_{tenant_id}")
     return path.replace("<str:key_id>", f"key_{tenant_id}").replace("<str:dimension>", "tokens_per_minute")
 
 

@@ -1,0 +1,7 @@
+"""The mail app's front door."""
+
+from mail.conf import SCHEDULE
+from mail.data import Letter
+from mail.services import prune_mail, queue_mail, send_waiting
+
+__all__ = ["SCHEDULE", "Letter", "prune_mail", "queue_mail", "send_waiting"]

@@ -1,0 +1,1 @@
+"""Joining a workspace by the link of an invitation."""
