@@ -14,7 +14,7 @@ from core.errors import InvalidInput, LumosError
 from core.ids import parse_prefixed
 from core.tenancy import platform_scope
 from portal.guard import requires
-from portal.members.forms import InviteForm, role_choices
+from portal.members.forms import ROLE_NAMES, InviteForm, role_choices
 from portal.request import PortalRequest, acting
 from tenants.api import (
     InvitationNotFound,
@@ -46,7 +46,7 @@ def member_list(request: PortalRequest) -> HttpResponse:
         "invitations": invitations,
         "may_manage": may_manage,
         "owners": _owners(request),
-        "roles": role_choices(owners=_owners(request)),
+        "roles": [(value, ROLE_NAMES[Role(value)]) for value, _words in role_choices(owners=_owners(request))],
         "now": utc_now(),
     }
     return render(request, "portal/members/list.html", context)
