@@ -14,6 +14,7 @@ _LEVELS = {
     "celery.beat": logging.WARNING,
     "celery.worker.strategy": logging.WARNING,
     "django.security.DisallowedHost": logging.CRITICAL,  # a traceback for each request with a wrong Host
+    "psycopg.pool": logging.ERROR,  # warns of each attempt to connect; who asked in vain says so once
     "uvicorn.error": logging.WARNING,
 }
 _NONSENSE = (
@@ -49,11 +50,12 @@ def _is_worth_a_line(record: logging.LogRecord) -> bool:
     return not str(record.msg).startswith(_NONSENSE)
 
 
-def configure_libraries() -> None:
+def configure_libraries(*filters: logging.Filter) -> None:
     """Sends what libraries log to standard error; call it once in each process that serves or works."""
     handler = logging.StreamHandler()
     handler.setFormatter(ScrubFormatter("%(levelname)s %(name)s %(message)s"))
-    handler.addFilter(_is_worth_a_line)
+    for of_lines in (_is_worth_a_line, *filters):
+        handler.addFilter(of_lines)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for name, level in _LEVELS.items():
         logging.getLogger(name).setLevel(level)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import InterfaceError, OperationalError
+from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -10,7 +11,7 @@ from core.errors import Unavailable
 from core.redis.pipe import RedisAway
 
 _DATABASE = (OperationalError, InterfaceError)
-_REDIS = (RedisConnectionError, RedisTimeoutError)
+_REDIS = (RedisConnectionError, RedisTimeoutError, BrokerError)
 
 
 class DatabaseAway(Unavailable):

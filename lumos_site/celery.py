@@ -11,16 +11,31 @@ from celery.signals import beat_init, setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lumos_site.settings.worker")
 
-from core.redis import namespace, redis_url
+from core.redis import ANSWER_SECONDS, CONNECT_SECONDS, namespace, redis_url
 
 ROOMS = ("audit", "mail", "tenants", "quotas", "billing", "scaling", "proxy")
 
+
+def broker_settings(url: str) -> dict[str, Any]:
+    """How to reach the broker. Who sends a task is told within two seconds that it is away; a worker waits for it."""
+    return {
+        "broker_url": url,
+        "broker_transport_options": {
+            "global_keyprefix": f"{namespace()}:celery:",
+            "visibility_timeout": 3600,
+            "socket_connect_timeout": CONNECT_SECONDS,
+            "socket_timeout": ANSWER_SECONDS,
+            "max_retries": 0,  # of a connection that a sender needs; a worker's own waits are the two below
+        },
+        "task_publish_retry": False,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+    }
+
+
 app = Celery("lumos")
 app.conf.update(
-    broker_url=redis_url(),
-    broker_transport_options={"global_keyprefix": f"{namespace()}:celery:", "visibility_timeout": 3600},
-    broker_connection_retry_on_startup=True,
-    broker_connection_max_retries=None,
+    **broker_settings(redis_url()),
     result_backend=None,
     task_ignore_result=True,
     task_default_queue="control",
@@ -66,6 +81,7 @@ def _enter_platform(**_: Any) -> None:
 @setup_logging.connect
 def _configure_logging(**_: Any) -> None:
     from core.logging import configure, configure_libraries
+    from core.outage_log import OneLinePerOutage
 
-    configure_libraries()
+    configure_libraries(OneLinePerOutage())
     configure()

@@ -1,13 +1,23 @@
-"""Connections to Redis and the names of keys; owns the namespace, knows nothing of what is stored."""
+"""Connections to Redis and the names of keys; owns the namespace and how long to wait, knows nothing of what is stored.
+
+A call waits CONNECT_SECONDS for a connection and ANSWER_SECONDS for its answer, and is not repeated: a command whose
+answer is lost may have been carried out. A connection that the server closed is noticed before anything is sent on it,
+so the first call after a restart gets through.
+"""
 
 from __future__ import annotations
 
 import os
 from functools import cache
+from typing import Any
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 DEFAULT_URL = "redis://127.0.0.1:6379/0"
+CONNECT_SECONDS = 0.5
+ANSWER_SECONDS = 1.4
 
 
 def redis_url() -> str:
@@ -23,9 +33,19 @@ def key(*parts: str) -> str:
     return ":".join((namespace(), *parts))
 
 
+def connection_options() -> dict[str, Any]:
+    """For blocking clients: the two waits, no repetition, and a PING before a connection that was idle is used."""
+    return {
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "socket_timeout": ANSWER_SECONDS,
+        "health_check_interval": 15,
+        "retry": Retry(NoBackoff(), 0),
+    }
+
+
 @cache
 def _client(url: str) -> redis.Redis:
-    return redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2, health_check_interval=15)
+    return redis.Redis.from_url(url, **connection_options())
 
 
 def control() -> redis.Redis:

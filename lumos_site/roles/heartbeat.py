@@ -9,8 +9,10 @@ import time
 import redis
 import structlog
 
+from core.outage_log import is_news
 from core.processes import started_at
 from core.redis import control, key
+from core.redis.pipe import RedisAway
 from lumos_site.supervisor.heartbeats import EVERY_SECONDS, LIFETIME_SECONDS, heartbeat_parts
 
 log = structlog.get_logger(__name__)
@@ -33,4 +35,5 @@ class Heartbeat:
         try:
             control().set(self._key, content, ex=LIFETIME_SECONDS)
         except redis.RedisError as error:
-            log.warning("lumos_site.heartbeat.lost", key=self._key, error=str(error))
+            if is_news(RedisAway()):
+                log.warning("lumos_site.heartbeat.lost", key=self._key, error=str(error))

@@ -9,6 +9,8 @@ import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django_celery_beat.schedulers import DatabaseScheduler
 
+from core.outage_log import is_news
+from core.outages import DatabaseAway
 from lumos_site.roles.heartbeat import Heartbeat
 from lumos_site.roles.notes import tell_ready
 
@@ -32,7 +34,7 @@ class BeatingScheduler(DatabaseScheduler):  # type: ignore[misc]
 
     def schedule_changed(self) -> bool:
         """Asked for every entry of every turn. Once a second is enough, and while the database is away the schedule
-        in memory goes on, with one line a second instead of a traceback for every question."""
+        in memory goes on, with one line instead of a traceback for every question."""
         if time.monotonic() < self._ask_again_at:
             return False
         self._ask_again_at = time.monotonic() + ASK_EVERY_SECONDS
@@ -40,6 +42,7 @@ class BeatingScheduler(DatabaseScheduler):  # type: ignore[misc]
             close_old_connections()
             connection.ensure_connection()
         except (DatabaseError, InterfaceError) as error:
-            log.warning("lumos_site.beat.schedule_not_read", error=str(error)[:200])
+            if is_news(DatabaseAway()):
+                log.warning("lumos_site.beat.schedule_not_read", error=str(error).partition("\n")[0])
             return False
         return bool(super().schedule_changed())

@@ -9,6 +9,7 @@ from importlib import import_module
 import uvicorn
 
 from core.logging import configure_libraries
+from core.outage_log import OneLinePerOutage
 from lumos_site.roles import LISTEN_FD
 from lumos_site.roles.notes import tell_ready
 
@@ -49,7 +50,7 @@ _configuration.load()
 
 
 def main() -> None:
-    configure_libraries()
+    configure_libraries(OneLinePerOutage())
     listening = socket.socket(fileno=int(os.environ.pop(LISTEN_FD)))
     os.set_inheritable(listening.fileno(), False)
     Server(_configuration).run(sockets=[listening])

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from core.conf import ROOT, secrets, var_dir
-from core.redis import namespace, redis_url
+from core.redis import CONNECT_SECONDS, connection_options, namespace, redis_url
 from lumos_site.embedded.binaries import embedded_tools
 from lumos_site.settings.env import (
     database_from_url,
@@ -94,6 +94,7 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": redis_url(),
+        "OPTIONS": connection_options(),
         "KEY_PREFIX": f"{namespace()}:cache",
         "KEY_FUNCTION": "core.tenancy.cache.make_key",
     }
@@ -101,7 +102,11 @@ CACHES = {
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
-        "CONFIG": {"hosts": [redis_url()], "prefix": f"{namespace()}:channels"},
+        "CONFIG": {
+            # Whoever waits for a message asks for five seconds at a time, so that an answer may take a little more.
+            "hosts": [{"address": redis_url(), "socket_connect_timeout": CONNECT_SECONDS, "socket_timeout": 6}],
+            "prefix": f"{namespace()}:channels",
+        },
     }
 }
 

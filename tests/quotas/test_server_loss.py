@@ -3,73 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import redis as redis_library
 
 from core.errors import Unavailable
 from core.redis.pipe import RedisPipe
-from lumos_site.embedded.binaries import valkey_server
 from quotas.api import EngineKeys, Outcome, QuotaEngine, QuotasRecovering, Ticket, recover
 from quotas.engine import rebuild
 from tests.quotas.arrange import limits, period_counters, request, usage_events
 from tests.quotas.books import Books
+from tests.valkey import Server, own_server
 
 pytestmark = pytest.mark.faults
 
 
-@dataclass
-class Server:
-    """A Valkey of this test alone; `durable` writes each change to disk before it answers."""
-
-    folder: Path
-    port: int
-    durable: bool
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    def start(self) -> redis_library.Redis:
-        options = ["--appendonly", "yes", "--appendfsync", "always"] if self.durable else []
-        self.process = subprocess.Popen(
-            [
-                *(str(valkey_server()), "--port", str(self.port), "--bind", "127.0.0.1"),
-                *("--save", "", "--dir", str(self.folder), *options),
-            ],
-            stdout=subprocess.DEVNULL,
-        )
-        client = redis_library.Redis(port=self.port, socket_timeout=5)
-        for _ in range(500):
-            try:
-                client.ping()
-                return client
-            except redis_library.RedisError:
-                time.sleep(0.02)
-        raise AssertionError("the test's server did not start")
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-
 @pytest.fixture
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = Server(tmp_path, port, durable=request.param)
-    yield server
-    server.kill()
+    with own_server(tmp_path, durable=request.param) as server:
+        yield server
 
 
 async def _until_connected(pipe: RedisPipe) -> None:
