@@ -13,12 +13,14 @@ from typing import cast
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lumos_site.settings.control")
 
 import django
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 django.setup()
 
-from lumos_site.exposition import answer_metrics  # noqa: E402 - what follows needs the apps
+from lumos_site.bodies import BoundedBodies  # noqa: E402 - what follows needs the apps
+from lumos_site.exposition import answer_metrics  # noqa: E402
 from lumos_site.health import answer_health  # noqa: E402
 from lumos_site.statics import StaticFiles  # noqa: E402
 from lumos_site.wire import App, Receive, Scope, Send, not_found, refuse_socket  # noqa: E402
@@ -30,7 +32,10 @@ ROLE = os.environ.get("LUMOS_ROLE", "web")
 SERVES_GATEWAY = ROLE in ("web", "gateway")
 HttpProtocol: type[HttpToolsProtocol] = GatewayProtocol if SERVES_GATEWAY else HttpToolsProtocol
 chat: App = ChatConsumer.as_asgi()
-behind: App = not_found if ROLE == "gateway" else StaticFiles(cast("App", get_asgi_application()))
+behind: App = not_found
+if ROLE != "gateway":
+    django_application = BoundedBodies(cast("App", get_asgi_application()), settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    behind = StaticFiles(django_application)
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:

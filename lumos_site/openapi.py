@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
 from core.rest.access import Access
@@ -25,7 +24,7 @@ _MEANING = {
 }
 IDEMPOTENCY = OpenApiParameter(
     "Idempotency-Key",
-    OpenApiTypes.STR,
+    {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},
     OpenApiParameter.HEADER,
     description="Send the same key again to get the same answer instead of a second effect; kept for 24 hours.",
 )
@@ -83,7 +82,7 @@ class ApiSchema(AutoSchema):
 
     def _problem_codes(self) -> list[str]:
         codes = [*_ALWAYS]
-        if self.method != "GET" or self._is_list_view():
+        if self.method != "GET" or self._is_list_view() or self.get_override_parameters():
             codes.append("400")
         if "{" in self.path:
             codes.append("404")

@@ -19,6 +19,7 @@ LumosError
     ├── SlugTaken
     ├── LastSuperOperator
     ├── LastOwner
+    ├── TooManyKeys
     └── WrongStatus
 """
 
@@ -50,6 +51,11 @@ class KeyNotFound(NotFound):
 class SlugTaken(Conflict):
     code = "slug_taken"
     title = "Another tenant has this slug"
+
+
+class TooManyKeys(Conflict):
+    code = "too_many_keys"
+    title = "This tenant has as many keys as one may have; revoke some that are not used"
 
 
 class WrongStatus(Conflict):

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 
 from tenants.data import InvitationFacts, KeyFacts, KeyLimits, MemberFacts, Role, TenantFacts, TenantStatus, TenantType
 from tenants.errors import KeyNotFound, TenantNotFound
+from tenants.grants import Reach
 from tenants.models import ApiKey, Domain, Invitation, Membership, Operator, OperatorToken, Tenant
 from tenants.roles import OperatorRole
 from tenants.services.keys import digests_of
@@ -84,6 +85,12 @@ def usable_key_facts(now: datetime) -> Iterator[KeyFacts]:
     for key in ApiKey.objects.filter(revoked_at=None).iterator(chunk_size=2000):
         if key.expires_at is None or key.expires_at > now:
             yield key_facts(key)
+
+
+def reach_of(key: ApiKey) -> Reach:
+    """What a key may hand on to another one."""
+    limits = KeyLimits(key.requests_per_minute, key.tokens_per_minute)
+    return Reach(frozenset(key.scopes), key.live, frozenset(key.allowed_models), limits, key.expires_at)
 
 
 def key_by_plaintext(plaintext: str, now: datetime) -> ApiKey | None:

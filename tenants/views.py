@@ -16,9 +16,10 @@ from core.rest.pages import CursorPage
 from core.rest.views import ApiView, TenantView, checked
 from tenants.data import Scope, TenantType
 from tenants.errors import KeyNotFound
+from tenants.grants import Reach, beyond, wanted_reach
 from tenants.models import ApiKey, Tenant
 from tenants.roles import Permission, grantable_scopes
-from tenants.selectors import tenant_by_id
+from tenants.selectors import reach_of, tenant_by_id
 from tenants.serializers import (
     ApiKeySerializer,
     CreatedKeySerializer,
@@ -116,22 +117,25 @@ class KeyList(TenantView):
     def post(self, request: Request, tenant_id: str) -> Response:
         """Create a key. The answer holds it whole, this once."""
         given = checked(NewKeySerializer, request)
-        self._check_grant(given["scopes"])
+        self._check_grant(wanted_reach(given))
         key, plaintext = create_api_key(
             tenant_id=self.tenant_id, acting=caller_actor(self.caller), now=utc_now(), **given
         )
         key.key = plaintext  # type: ignore[attr-defined]
         return Response(CreatedKeySerializer(key).data, status=201)
 
-    def _check_grant(self, scopes: list[str]) -> None:
-        """Nobody hands on more than they have: else a key that may write keys could make itself one that may all."""
+    def _check_grant(self, wanted: Reach) -> None:
+        """Else a key that may write keys could make itself one that may all."""
         if self.caller.is_operator:
             return
-        own = grantable_scopes(self.caller.permissions) if self.caller.is_member else self.caller.scopes
-        beyond = set(scopes) - own
-        if beyond:
-            message = f"This caller lacks {', '.join(sorted(beyond))} itself"
-            raise InvalidInput("Nobody can give a scope that they lack", fields={"scopes": [message]})
+        fields = beyond(self._own_reach(), wanted)
+        if fields:
+            raise InvalidInput("Nobody can give more than they have", fields=fields)
+
+    def _own_reach(self) -> Reach:
+        if self.caller.is_member:
+            return Reach(grantable_scopes(self.caller.permissions))
+        return reach_of(ApiKey.objects.get(pk=parse_prefixed("key", self.caller.id)))
 
 
 class KeyDetail(TenantView):

@@ -101,7 +101,7 @@ CONTENT_SECURITY_POLICY = {
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "lumos_site.openapi.ApiSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["core.rest.parsers.PlainJson"],
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "tenants.authentication.BearerAuthentication",
         "tenants.authentication.OperatorSession",

@@ -11,11 +11,12 @@ from audit.api import Actor, emit, record
 from core.crypto import current_version, hmac_digest
 from core.errors import InvalidInput
 from tenants.data import KeyChanged, KeyLimits, Scope, TenantStatus
-from tenants.errors import KeyNotFound, TenantNotFound, WrongStatus
+from tenants.errors import KeyNotFound, TenantNotFound, TooManyKeys, WrongStatus
 from tenants.keyformat import new_key
 from tenants.models import ApiKey, OperatorToken, Tenant
 
 PEPPER = "api_key"
+MOST_KEYS = 1_000  # of one tenant that are not revoked: each is held by every gateway's Redis
 DEFAULT_SCOPES = (Scope.INFERENCE,)
 
 
@@ -42,13 +43,9 @@ def create_api_key(
     limits: KeyLimits | None = None,
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
-    """A new key and its plaintext, which is not kept. Raises InvalidInput, WrongStatus, TenantNotFound."""
+    """A new key and its plaintext, which is not kept. Raises InvalidInput, WrongStatus, TenantNotFound, TooManyKeys."""
     _check_input(name, scopes, expires_at, now)
-    tenant = Tenant.objects.filter(pk=tenant_id).first()
-    if tenant is None:
-        raise TenantNotFound()
-    if tenant.status == TenantStatus.ARCHIVED:
-        raise WrongStatus("An archived tenant gets no new keys", next_step="Restore the tenant first")
+    tenant = _tenant_with_room(tenant_id)
     plaintext = new_key("live" if live else "test")
     limits = limits or KeyLimits()
     key = ApiKey.objects.create(
@@ -59,7 +56,7 @@ def create_api_key(
         prefix=plaintext[:12],
         last_four=plaintext[-4:],
         live=live,
-        scopes=list(scopes),
+        scopes=list(dict.fromkeys(scopes)),
         allowed_models=list(models),
         requests_per_minute=limits.requests_per_minute,
         tokens_per_minute=limits.tokens_per_minute,
@@ -70,6 +67,18 @@ def create_api_key(
     record("keys.create", actor=acting, tenant_id=tenant.id, target=key.public_id, detail={"name": key.name})
     emit(KeyChanged(tenant.id, key.id, key.digest))
     return key, plaintext
+
+
+def _tenant_with_room(tenant_id: str) -> Tenant:
+    """The tenant that may have one more key."""
+    tenant: Tenant | None = Tenant.objects.filter(pk=tenant_id).first()
+    if tenant is None:
+        raise TenantNotFound()
+    if tenant.status == TenantStatus.ARCHIVED:
+        raise WrongStatus("An archived tenant gets no new keys", next_step="Restore the tenant first")
+    if tenant.api_keys.filter(revoked_at__isnull=True).count() >= MOST_KEYS:
+        raise TooManyKeys()
+    return tenant
 
 
 def _check_input(name: str, scopes: Sequence[str], expires_at: datetime | None, now: datetime) -> None:
