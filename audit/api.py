@@ -1,7 +1,7 @@
 """The audit app's front door."""
 
 from audit.acting import caller_actor, operator_actor
-from audit.chain.export import check_lines, export_chain
+from audit.chain.export import check_lines, export_chain, note_export
 from audit.chain.links import PLATFORM, chain_of
 from audit.chain.sealing import adopt_chain, seal_waiting, waiting_count
 from audit.chain.signing import public_keys
@@ -10,7 +10,7 @@ from audit.chain.witness import publish_heads
 from audit.concealment import fingerprint
 from audit.conf import SCHEDULE
 from audit.data import SYSTEM, Actor, ChainFault, ChainReport, EntryFacts, FaultKind, SignedHead
-from audit.selectors import recent_entries
+from audit.selectors import broken_chains, recent_entries
 from audit.services import emit, prune_outbox, record, relay_outbox
 from audit.upkeep import ensure_partitions_ahead as ensure_audit_partitions
 
@@ -25,6 +25,7 @@ __all__ = [
     "FaultKind",
     "SignedHead",
     "adopt_chain",
+    "broken_chains",
     "caller_actor",
     "chain_of",
     "check_chains",
@@ -33,6 +34,7 @@ __all__ = [
     "ensure_audit_partitions",
     "export_chain",
     "fingerprint",
+    "note_export",
     "operator_actor",
     "prune_outbox",
     "public_keys",

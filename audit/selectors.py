@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from audit.data import EntryFacts
-from audit.models import AuditEntry
+from audit.models import AuditEntry, ChainHead
 
 
 def recent_entries(*, limit: int = 20, tenant_id: str = "") -> list[EntryFacts]:
@@ -21,3 +21,8 @@ def recent_entries(*, limit: int = 20, tenant_id: str = "") -> list[EntryFacts]:
         )
         for row in rows.order_by("-at", "-id")[:limit]
     ]
+
+
+def broken_chains() -> int:
+    """How many chains a check found broken, or the sealer would not extend."""
+    return ChainHead.objects.exclude(fault="", frozen=False).count()

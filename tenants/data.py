@@ -42,6 +42,7 @@ class Scope(StrEnum):
     USAGE_READ = "usage:read"
     KEYS_READ = "keys:read"
     KEYS_WRITE = "keys:write"
+    AUDIT_READ = "audit:read"
 
 
 @event_type("tenants.tenant-changed")

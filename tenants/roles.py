@@ -23,6 +23,7 @@ class Permission(StrEnum):
     KEYS_VIEW = "keys.view"
     KEYS_MANAGE = "keys.manage"
     BILL_VIEW = "bill.view"
+    AUDIT_VIEW = "audit.view"
     PLAYGROUND_USE = "playground.use"
     MEMBERS_MANAGE = "members.manage"
     OWNERS_MANAGE = "owners.manage"
@@ -63,6 +64,7 @@ _SCOPE_NEEDS: Mapping[Scope, frozenset[Permission]] = {
     Scope.USAGE_READ: frozenset({Permission.USAGE_VIEW, Permission.BILL_VIEW}),
     Scope.KEYS_READ: frozenset({Permission.KEYS_VIEW}),
     Scope.KEYS_WRITE: frozenset({Permission.KEYS_MANAGE}),
+    Scope.AUDIT_READ: frozenset({Permission.AUDIT_VIEW}),
 }
 
 

@@ -22,8 +22,10 @@ from audit.chain.sealing import entries_of, seal_waiting
 from audit.chain.signing import has_valid_signature
 from audit.chain.walk import Link, Walk
 from audit.chain.witness import kept_heads
-from audit.data import ChainFault, ChainReport, FaultKind, SignedHead
+from audit.data import Actor, ChainFault, ChainReport, FaultKind, SignedHead
 from audit.models import AuditEntry, AuditLink, ChainHead
+from audit.services import record
+from core.errors import NotFound
 
 log = structlog.get_logger(__name__)
 RETIRED = "audit.retire_month"
@@ -82,6 +84,17 @@ def check_chains(*, now: datetime, chain: str | None = None, files: Iterable[Pat
     for report in verify_all(known=known) if chain is None else [verify_chain(chain, known=known)]:
         _note(report, now)
         yield report
+
+
+def check_chain(*, chain: str, acting: Actor, now: datetime) -> ChainReport:
+    """Check one chain on somebody's behalf, which is part of the log. Raises NotFound for a chain without links."""
+    if not ChainHead.objects.filter(pk=chain).exists():
+        raise NotFound(f"There is no chain {chain}")
+    [report] = check_chains(now=now, chain=chain)
+    detail = {"links": report.links, "fault": report.fault.sentence if report.fault else ""}
+    tenant_id = "" if chain == PLATFORM else chain
+    record("audit.check_chain", actor=acting, tenant_id=tenant_id, target=chain, detail=detail)
+    return report
 
 
 def _note(report: ChainReport, now: datetime) -> None:

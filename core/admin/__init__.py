@@ -1,6 +1,6 @@
 """What every room's admin pages share: base classes, confirmation pages, cells of lists. Owns no model."""
 
-from core.admin.base import Choice, LumosModelAdmin, OfTenant, Question, ReadOnlyAdmin
+from core.admin.base import Choice, LumosModelAdmin, OfTenant, Question, ReadOnlyAdmin, tell
 from core.admin.confirm import Confirmation, NoInput, ReasonForm, confirm
 from core.admin.decorators import action, display, page
 from core.admin.once import shown_once
@@ -28,4 +28,5 @@ __all__ = [
     "plain",
     "public_link",
     "shown_once",
+    "tell",
 ]

@@ -56,7 +56,7 @@ AREAS: Mapping[Area, frozenset[str]] = {
     Area.CATALOGUE: frozenset({"proxy.provider", "proxy.model"}),
     Area.PROVIDER_KEYS: frozenset({"proxy.providerkey"}),
     Area.SCALING: frozenset({"scaling.scalingpolicy", "scaling.scalingdecision"}),
-    Area.AUDIT: frozenset({"audit.auditentry"}),
+    Area.AUDIT: frozenset({"audit.auditentry", "audit.chainhead"}),
     Area.PLATFORM: frozenset(
         {
             "audit.outboxevent",

@@ -9,7 +9,7 @@ from decimal import Decimal
 from django.db.models import Count, Q
 
 import proxy.api as proxy
-from audit.api import EntryFacts, recent_entries
+from audit.api import EntryFacts, broken_chains, recent_entries
 from billing.api import (
     PlanVersion,
     UsageEvent,
@@ -104,6 +104,7 @@ class Board:
     providers: tuple[ProviderState, ...]
     scaling: tuple[tuple[DecisionFacts, str], ...]
     audit: tuple[EntryFacts, ...]
+    broken_chains: int
 
     @property
     def is_quiet(self) -> bool:
@@ -133,6 +134,7 @@ def board(now: datetime) -> Board:
         providers=_providers(now),
         scaling=tuple((change, names.get(change.tenant_id, change.tenant_id)) for change in changes),
         audit=tuple(recent_entries(limit=8)),
+        broken_chains=broken_chains(),
     )
 
 

@@ -69,6 +69,7 @@ _NAVIGATION = [
     _group(
         _("Platform"),
         _item(_("Audit log"), "history", "audit.auditentry"),
+        _item(_("Audit chains"), "link", "audit.chainhead"),
         _item(_("Accounts"), "person", "auth.user"),
         _item(_("Operators"), "shield_person", "tenants.operator"),
         _item(_("Operator tokens"), "vpn_key", "tenants.operatortoken"),

@@ -8,6 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from core.rest.views import NoSuchRoute
 
 v1: list[URLPattern | URLResolver] = [
+    path("", include("audit.urls")),
     path("", include("tenants.urls")),
     path("", include("quotas.urls")),
     path("", include("billing.urls")),

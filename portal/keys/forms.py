@@ -23,6 +23,7 @@ _SCOPES = [
     (Scope.USAGE_READ.value, _("Read usage and bill through the REST API")),
     (Scope.KEYS_READ.value, _("List keys through the REST API")),
     (Scope.KEYS_WRITE.value, _("Create and revoke keys through the REST API")),
+    (Scope.AUDIT_READ.value, _("Read the audit log through the REST API")),
 ]
 _KINDS = [("live", _("Live: billed and counted")), ("test", _("Test: counted, never billed"))]
 

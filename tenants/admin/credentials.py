@@ -75,6 +75,7 @@ class NewKeyForm(forms.ModelForm):  # type: ignore[type-arg]
             (Scope.USAGE_READ.value, _("Read usage, limits and bill")),
             (Scope.KEYS_READ.value, _("List keys")),
             (Scope.KEYS_WRITE.value, _("Create and revoke keys")),
+            (Scope.AUDIT_READ.value, _("Read the audit log")),
         ],
         initial=[Scope.INFERENCE.value],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
+from audit.api import seal_waiting
 from billing.api import UsageFact, ingest_pending, seed_catalogue, set_model_cost, subscribe_tenant
 from core.clock import utc_now
 from core.ids import new_ulid
@@ -17,6 +18,8 @@ from quotas.models import QuotaAlert
 from scaling.api import ensure_policy
 from scaling.models import ScalingDecision
 from tenants.api import Role, invite_member
+from tenants.data import BackupKind, BackupStatus, SchemaStatus
+from tenants.models import SchemaState, TenantBackup
 from tests.cast import TESTER, Operator, Player, found_acme, found_globex, found_initech
 
 
@@ -37,6 +40,8 @@ def set_stage(olivia: Operator) -> dict[str, Player]:
     _decision(players["acme"])
     acme = players["acme"].tenant.id
     invite_member(tenant_id=acme, email="new@acme.example", role=Role.VIEWER, owners=True, acting=TESTER, now=now)
+    _upkeep(players["acme"])
+    seal_waiting(now=now)
     ingest_pending(now=now)
     every = IntervalSchedule.objects.create(every=10, period="seconds")
     CrontabSchedule.objects.create()
@@ -117,3 +122,9 @@ def _decision(acme: Player) -> None:
         first_at=now,
         last_at=now,
     )
+
+
+def _upkeep(acme: Player) -> None:
+    now = utc_now()
+    SchemaState.objects.create(schema_name=acme.tenant.schema_name, status=SchemaStatus.CURRENT, checked_at=now)
+    TenantBackup.objects.create(tenant_id=acme.tenant.id, kind=BackupKind.SCHEDULED, status=BackupStatus.DONE, size=1)

@@ -165,6 +165,7 @@ def rest_address(route: str, acme: Player) -> str:
         "member_id": prefixed("mem", new_ulid()),
         "invitation_id": prefixed("invite", new_ulid()),
         "dimension": "tokens_per_minute",
+        "chain": acme.tenant.public_id,
     }
     for name, value in parts.items():
         route = route.replace(f"<str:{name}>", value)

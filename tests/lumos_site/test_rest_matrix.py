@@ -38,9 +38,17 @@ CALLS = [(route, view, method) for route, view in ROUTES for method in METHODS i
 
 
 def _path(route: str, tenant_id: str) -> str:
-    path = route.replace("<str:tenant_id>", prefixed("ten", tenant_id))
-    path = path.replace("<str:member_id>", f"mem_{tenant_id}").replace("<str:invitation_id>", f"invite_{tenant_id}")
-    return path.replace("<str:key_id>", f"key_{tenant_id}").replace("<str:dimension>", "tokens_per_minute")
+    parts = {
+        "tenant_id": prefixed("ten", tenant_id),
+        "key_id": f"key_{tenant_id}",
+        "member_id": f"mem_{tenant_id}",
+        "invitation_id": f"invite_{tenant_id}",
+        "dimension": "tokens_per_minute",
+        "chain": "platform",
+    }
+    for name, value in parts.items():
+        route = route.replace(f"<str:{name}>", value)
+    return route
 
 
 def _call(credential: str, method: str, path: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from audit.api import (
     check_chains,
     check_lines,
     export_chain,
+    note_export,
     public_keys,
     seal_waiting,
     waiting_count,
@@ -93,8 +93,10 @@ class Command(BaseCommand):
             yield check_lines(lines, keys=keys)
 
     def _export(self, options: dict[str, Any]) -> None:
+        chain, after = _chain(options["chain"]), options["after"]
         seal_waiting(now=utc_now())
-        lines = export_chain(_chain(options["chain"]), after=options["after"])
+        note_export(chain, after=after, acting=_actor("export"))
+        lines = export_chain(chain, after=after)
         if options["output"] is None:
             for line in lines:
                 self.stdout.write(line)
@@ -109,8 +111,8 @@ class Command(BaseCommand):
             self.stdout.write(f"{key_id}={public}")
 
     def _adopt(self, options: dict[str, Any]) -> None:
-        acting = Actor("system", "audit adopt", f"{_account()} by ./lumos audit adopt")
-        head = adopt_chain(chain=_chain(options["chain"]), reason=options["reason"], acting=acting, now=utc_now())
+        chain, reason = _chain(options["chain"]), options["reason"]
+        head = adopt_chain(chain=chain, reason=reason, acting=_actor("adopt"), now=utc_now())
         self.stdout.write(f"{_shown(head.chain)} goes on after link {head.sequence}, signed with {head.key_id}.")
 
 
@@ -125,8 +127,9 @@ def _shown(chain: str) -> str:
     return chain if chain == PLATFORM else prefixed("ten", chain)
 
 
-def _account() -> str:
+def _actor(verb: str) -> Actor:
     try:
-        return getpass.getuser()
+        account = getpass.getuser()
     except (KeyError, OSError):
-        return f"somebody on {sys.platform}"
+        account = "somebody"
+    return Actor("system", f"audit {verb}", f"{account} by ./lumos audit {verb}")

@@ -1,0 +1,6 @@
+"""Operators' pages of the audit app: the log, its chains, the outbox."""
+
+from audit.admin.chains import ChainHeadAdmin
+from audit.admin.log import AuditEntryAdmin, OutboxEventAdmin
+
+__all__ = ["AuditEntryAdmin", "ChainHeadAdmin", "OutboxEventAdmin"]
