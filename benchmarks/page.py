@@ -13,15 +13,24 @@ PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
 
-def write_page(figures: list[Figure], *, command: str, now: datetime, load: float, page: Path = PAGE) -> Path:
+def write_page(
+    figures: list[Figure],
+    *,
+    command: str,
+    now: datetime,
+    load: float,
+    page: Path = PAGE,
+    marks: tuple[str, str] = (BEGIN, END),
+) -> Path:
     """Replace what stands between the marks; a page without marks gets them at its end."""
+    begin, end = marks
     text = page.read_text() if page.exists() else "# Performance\n"
-    if BEGIN not in text:
-        text = f"{text.rstrip()}\n\n{BEGIN}\n{END}\n"
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
+    if begin not in text:
+        text = f"{text.rstrip()}\n\n{begin}\n{end}\n"
+    before, _, rest = text.partition(begin)
+    after = rest.partition(end)[2]
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(f"{before}{BEGIN}\n{section(figures, command=command, now=now, load=load)}\n{END}{after}")
+    page.write_text(f"{before}{begin}\n{section(figures, command=command, now=now, load=load)}\n{end}{after}")
     return page
 
 

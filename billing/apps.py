@@ -9,6 +9,7 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         """Quota counters that were lost are rebuilt from billing's books."""
+        from billing import handlers  # noqa: F401 - takes part in tenants' lives
         from billing.selectors import period_totals
         from quotas.api import register_totals_provider
 

@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import os
 import secrets as random
+from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -90,6 +91,38 @@ def seal(plaintext: str, *, context: str) -> str:
         _encrypt(data_key, plaintext.encode(), context),
     )
     return ".".join([_FORMAT, *(base64.urlsafe_b64encode(part).decode() for part in parts)])
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """A data key under a version of the key-encryption key; opens with that version and its context only."""
+
+    version: int
+    sealed: bytes = field(repr=False)
+
+
+def current_kek() -> int:
+    """The version of the key-encryption key that new data keys are wrapped with."""
+    return int(secrets().find("master_key_current") or 1)
+
+
+def new_data_key(*, context: str) -> WrappedKey:
+    """A fresh 256-bit key, wrapped with AES-256-GCM; `context` names what it belongs to (table, row, field)."""
+    return wrap_key(AESGCM.generate_key(bit_length=256), context=context)
+
+
+def wrap_key(data_key: bytes, *, context: str) -> WrappedKey:
+    version = current_kek()
+    return WrappedKey(version, _encrypt(_key(f"master_key_v{version}"), data_key, f"{context}|{version}"))
+
+
+def unwrap_key(wrapped: WrappedKey, *, context: str) -> bytes:
+    """The data key itself, never to be stored; raises SealBroken."""
+    try:
+        key = _key(f"master_key_v{wrapped.version}")
+        return _decrypt(key, wrapped.sealed, f"{context}|{wrapped.version}")
+    except (InvalidTag, ValueError) as error:
+        raise SealBroken() from error
 
 
 def unseal(sealed: str, *, context: str) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from billing.api import SubscriptionChanged, TierCrossed
 from core.clock import utc_now
 from core.events import subscribe
+from core.lifecycle import Moment, takes_part
 from proxy import publish
 from proxy.data import CatalogueChanged
 from quotas.api import LimitsChanged
@@ -42,3 +45,9 @@ def follow_tier(event: TierCrossed) -> None:
 @subscribe(CatalogueChanged)
 def follow_catalogue(event: CatalogueChanged) -> None:
     publish.publish_catalogue()
+
+
+@takes_part(Moment.BORN, "gateway")
+def publish_new_tenant(tenant_id: str, now: datetime) -> str:
+    publish.publish_tenant(tenant_id, now)
+    return "known to every gateway"

@@ -11,6 +11,9 @@ from tenants.data import (
     DriftReport,
     FleetProgress,
     InvitationFacts,
+    JobKind,
+    JobState,
+    JobStep,
     KeyChanged,
     KeyFacts,
     KeyLimits,
@@ -31,6 +34,7 @@ from tenants.errors import (
     BackupNotTrue,
     InvitationNotForYou,
     InvitationNotFound,
+    JobNotFound,
     KeyNotFound,
     KeyNotWellFormed,
     LastOwner,
@@ -38,6 +42,7 @@ from tenants.errors import (
     MemberNotFound,
     SlugNotUsable,
     SlugTaken,
+    TemplateBehind,
     TenantNotFound,
     WrongStatus,
 )
@@ -45,9 +50,10 @@ from tenants.fleet.fingerprint import find_drift
 from tenants.fleet.heads import schemas_behind
 from tenants.fleet.migrate import migrate_fleet, migrate_template, only_one
 from tenants.keyformat import is_well_formed
-from tenants.models import ApiKey, Invitation, Membership, Operator, SchemaState, Tenant, TenantBackup
+from tenants.models import ApiKey, Invitation, Membership, Operator, SchemaState, Tenant, TenantBackup, TenantJob
 from tenants.portals import portal_address
-from tenants.provisioning.schema import TEMPLATE
+from tenants.provisioning.head import TEMPLATE
+from tenants.provisioning.pool import fill_pool, ready_schemas
 from tenants.roles import ROLE_PERMISSIONS, OperatorRole, Permission, allows, grantable_scopes, permissions_of
 from tenants.selectors import (
     all_tenant_facts,
@@ -72,6 +78,7 @@ from tenants.services.invitations import (
     renew_invitation,
     revoke_invitation,
 )
+from tenants.services.jobs import job_steps, resume_job, run_due_jobs, run_job
 from tenants.services.keys import create_api_key, create_operator_token, revoke_api_key
 from tenants.services.lifecycle import create_tenant, rename_tenant, resume_tenant, set_plan, suspend_tenant
 from tenants.services.members import add_member, change_role, find_account, leave_tenant, remove_member
@@ -107,6 +114,10 @@ __all__ = [
     "InvitationFacts",
     "InvitationNotForYou",
     "InvitationNotFound",
+    "JobKind",
+    "JobNotFound",
+    "JobState",
+    "JobStep",
     "KeyChanged",
     "KeyFacts",
     "KeyLimits",
@@ -127,10 +138,12 @@ __all__ = [
     "Scope",
     "SlugNotUsable",
     "SlugTaken",
+    "TemplateBehind",
     "Tenant",
     "TenantBackup",
     "TenantChanged",
     "TenantFacts",
+    "TenantJob",
     "TenantNotFound",
     "TenantStatus",
     "TenantType",
@@ -154,12 +167,14 @@ __all__ = [
     "delete_backup",
     "delete_conversation",
     "dismiss_operator",
+    "fill_pool",
     "find_account",
     "find_drift",
     "grantable_scopes",
     "invitations_of",
     "invite_member",
     "is_well_formed",
+    "job_steps",
     "keep_a_super",
     "keep_turns",
     "key_by_plaintext",
@@ -178,13 +193,17 @@ __all__ = [
     "permissions_of",
     "portal_address",
     "prove_backup",
+    "ready_schemas",
     "remove_member",
     "rename_tenant",
     "renew_invitation",
     "restore_backup",
+    "resume_job",
     "resume_tenant",
     "revoke_api_key",
     "revoke_invitation",
+    "run_due_jobs",
+    "run_job",
     "schemas_behind",
     "set_operator_role",
     "set_plan",

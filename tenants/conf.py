@@ -1,7 +1,33 @@
-"""When the tenants app's tasks run: (name, task, seconds)."""
+"""Typed settings of tenants, from the environment, and when their tasks run; imports no Django."""
 
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+FILL_SECONDS = 2.0
 SCHEDULE = (
+    ("tenants: keep schemas ready", "tenants.fill_pool", FILL_SECONDS),
+    ("tenants: carry jobs on", "tenants.run_jobs", 2.0),
     ("tenants: compare schemas with the template", "tenants.find_drift", 86400.0),
     ("tenants: back up who is due", "tenants.back_up_due", 900.0),
     ("tenants: prove a backup by restoring it", "tenants.backup_drill", 86400.0),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """How many schemas wait for tenants, and how many are made or dropped in a second at most."""
+
+    size: int
+    per_second: float
+
+
+def pool_settings() -> PoolSettings:
+    """LUMOS_POOL_SIZE and LUMOS_POOL_PER_SECOND. Raises ValueError for what is no number of that kind."""
+    size, per_second = os.environ.get("LUMOS_POOL_SIZE") or "16", os.environ.get("LUMOS_POOL_PER_SECOND") or "4"
+    if not size.isdigit() or int(size) > 10_000:
+        raise ValueError(f"LUMOS_POOL_SIZE={size!r} is not valid; use a whole number up to 10000")
+    if not per_second.replace(".", "", 1).isdigit() or not 0 < float(per_second) <= 100:
+        raise ValueError(f"LUMOS_POOL_PER_SECOND={per_second!r} is not valid; use a number above 0, up to 100")
+    return PoolSettings(int(size), float(per_second))

@@ -19,10 +19,53 @@ class TenantType(StrEnum):
 
 
 class TenantStatus(StrEnum):
+    """What a tenant may do now. DELETED is a tombstone: an id that bills and the audit log still name."""
+
     PROVISIONING = "PROVISIONING"
     ACTIVE = "ACTIVE"
     SUSPENDED = "SUSPENDED"
     ARCHIVED = "ARCHIVED"
+    DELETING = "DELETING"
+    DELETED = "DELETED"
+
+
+class JobKind(StrEnum):
+    CREATE = "CREATE"
+    SUSPEND = "SUSPEND"
+    RESUME = "RESUME"
+    ARCHIVE = "ARCHIVE"
+    RESTORE = "RESTORE"
+    DELETE = "DELETE"
+
+
+class JobState(StrEnum):
+    """STUCK: it failed too often, and goes on when somebody says so."""
+
+    WAITING = "WAITING"
+    RUNNING = "RUNNING"
+    DONE = "DONE"
+    STUCK = "STUCK"
+    CANCELLED = "CANCELLED"
+
+
+OPEN_JOBS = (JobState.WAITING, JobState.RUNNING, JobState.STUCK)
+
+
+class StepState(StrEnum):
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class JobStep:
+    """One step: `started_at` is an ISO instant, `ms` what its last attempt took, `note` what it found or lacks."""
+
+    name: str
+    state: StepState = StepState.WAITING
+    started_at: str = ""
+    ms: int = 0
+    note: str = ""
 
 
 class Role(StrEnum):

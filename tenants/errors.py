@@ -7,6 +7,7 @@ LumosError
 ├── NotFound
 │   ├── TenantNotFound
 │   ├── KeyNotFound
+│   ├── JobNotFound
 │   ├── AccountNotFound
 │   ├── MemberNotFound
 │   ├── InvitationNotFound
@@ -14,18 +15,20 @@ LumosError
 ├── PermissionRefused
 │   └── InvitationNotForYou
 ├── BackupFailed
-└── Conflict
-    ├── BackupNotTrue
-    ├── SlugTaken
-    ├── LastSuperOperator
-    ├── LastOwner
-    ├── TooManyKeys
-    └── WrongStatus
+├── Conflict
+│   ├── BackupNotTrue
+│   ├── SlugTaken
+│   ├── LastSuperOperator
+│   ├── LastOwner
+│   ├── TooManyKeys
+│   └── WrongStatus
+└── Unavailable
+    └── TemplateBehind
 """
 
 from __future__ import annotations
 
-from core.errors import Conflict, InvalidInput, LumosError, NotFound, PermissionRefused
+from core.errors import Conflict, InvalidInput, LumosError, NotFound, PermissionRefused, Unavailable
 
 
 class SlugNotUsable(InvalidInput):
@@ -46,6 +49,11 @@ class TenantNotFound(NotFound):
 class KeyNotFound(NotFound):
     code = "key_not_found"
     title = "There is no such API key"
+
+
+class JobNotFound(NotFound):
+    code = "job_not_found"
+    title = "There is no such job"
 
 
 class SlugTaken(Conflict):
@@ -106,3 +114,8 @@ class InvitationNotForYou(PermissionRefused):
 class LastOwner(Conflict):
     code = "last_owner"
     title = "This is the workspace's last owner"
+
+
+class TemplateBehind(Unavailable):
+    code = "template_behind"
+    title = "New schemas wait until the template schema and this code have the same migrations: run ./lumos prepare"

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import time
+
+import structlog
 from celery import shared_task
+from kombu.exceptions import OperationalError
 
 from core.clock import utc_now
 from core.tenancy.celery import PlatformTask
 from tenants.backups import schedule
 from tenants.fleet import fingerprint
+from tenants.provisioning import pool
+from tenants.services import jobs
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(base=PlatformTask, name="tenants.fill_pool", ignore_result=True)
+def fill_pool() -> int:
+    return pool.fill_pool(now=utc_now()).made
+
+
+@shared_task(base=PlatformTask, name="tenants.run_jobs", ignore_result=True)
+def run_jobs() -> int:
+    return jobs.run_due_jobs(now=utc_now())
 
 
 @shared_task(base=PlatformTask, name="tenants.find_drift", ignore_result=True)
@@ -23,3 +41,27 @@ def back_up_due() -> int:
 @shared_task(base=PlatformTask, name="tenants.backup_drill", ignore_result=True)
 def backup_drill() -> str | None:
     return schedule.drill(now=utc_now())
+
+
+class _Bell:
+    """Asks a worker to look for due jobs, at most once in a gap: a burst of new jobs asks once."""
+
+    def __init__(self, gap: float) -> None:
+        self._gap, self._silent_until = gap, 0.0
+
+    def ring(self) -> None:
+        if time.monotonic() < self._silent_until:
+            return
+        self._silent_until = time.monotonic() + self._gap
+        try:
+            run_jobs.apply_async(retry=False, expires=10)
+        except OperationalError as error:
+            log.warning("tenants.jobs.not_woken", error=str(error)[:200])
+
+
+_bell = _Bell(0.2)
+
+
+def wake() -> None:
+    """Have a worker look for due jobs now. Never raises: beat asks every two seconds anyway."""
+    _bell.ring()

@@ -108,6 +108,18 @@ def _forget(client: redis_library.Redis) -> None:
 
 
 @pytest.fixture
+def committed(transactional_db: None) -> Iterator[None]:
+    """For tests that commit: their schemas and roles go afterwards, which emptying the tables would leave."""
+    from tenants.fleet.heads import tenant_schemas
+    from tenants.provisioning.schema import drop_schema
+
+    yield
+    set_scope(PLATFORM)
+    for schema in tenant_schemas():
+        drop_schema(schema)
+
+
+@pytest.fixture
 def acme(db: None) -> cast.Player:
     return cast.found_acme()
 

@@ -15,7 +15,7 @@ from core.tenancy import platform_scope
 from tenants.data import DriftReport, SchemaStatus
 from tenants.fleet.heads import schemas_behind, tenant_schemas
 from tenants.models import SchemaState
-from tenants.provisioning.schema import TEMPLATE
+from tenants.provisioning.head import TEMPLATE
 
 _BATCH = 200
 # One line per fact. `replace` takes the schema's name out of defaults, constraints and indexes.

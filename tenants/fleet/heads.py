@@ -14,7 +14,7 @@ from django.db import connection
 from psycopg import sql
 
 from core.tenancy import platform_scope
-from tenants.provisioning.schema import TEMPLATE
+from tenants.provisioning.head import TEMPLATE
 
 _BATCH = 50
 # Pooled schemas, which belong to no tenant yet, are part of the fleet, so the catalogue is asked and not the tenants.

@@ -24,7 +24,8 @@ from tenants.data import FleetProgress, SchemaStatus
 from tenants.fleet.heads import schemas_behind, tenant_schemas
 from tenants.fleet.replay import Replay
 from tenants.models import SchemaState
-from tenants.provisioning.schema import TEMPLATE, create_template
+from tenants.provisioning.head import TEMPLATE
+from tenants.provisioning.schema import create_template
 
 log = structlog.get_logger(__name__)
 ATTEMPTS = 3

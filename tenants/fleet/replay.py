@@ -15,7 +15,8 @@ from django.db.migrations.state import ProjectState
 
 from core.faults import fault_point
 from core.tenancy import schema_scope
-from tenants.provisioning.schema import TEMPLATE, grant_tables
+from tenants.provisioning.head import TEMPLATE
+from tenants.provisioning.schema import grant_tables
 
 Key = tuple[str, str]
 

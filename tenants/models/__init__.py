@@ -3,7 +3,10 @@
 from tenants.models.backups import TenantBackup
 from tenants.models.credentials import ApiKey, OperatorToken
 from tenants.models.fleet import SchemaState
+from tenants.models.jobs import TenantJob
+from tenants.models.keys import TenantDataKey
 from tenants.models.members import Invitation, Membership, Operator
+from tenants.models.pool import PooledSchema
 from tenants.models.tenant import Domain, Tenant
 
 __all__ = [
@@ -13,7 +16,10 @@ __all__ = [
     "Membership",
     "Operator",
     "OperatorToken",
+    "PooledSchema",
     "SchemaState",
     "Tenant",
     "TenantBackup",
+    "TenantDataKey",
+    "TenantJob",
 ]

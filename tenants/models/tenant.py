@@ -43,6 +43,8 @@ class Tenant(TenantMixin):  # type: ignore[misc]
             (TenantStatus.ACTIVE, _("Active")),
             (TenantStatus.SUSPENDED, _("Suspended")),
             (TenantStatus.ARCHIVED, _("Archived")),
+            (TenantStatus.DELETING, _("To be deleted")),
+            (TenantStatus.DELETED, _("Deleted")),
         ],
     )
     status_reason = models.CharField(_("reason for the status"), max_length=300, default="", blank=True)

@@ -12,8 +12,9 @@ from django.db import connection, transaction
 
 from core.tenancy import platform_scope, schema_scope
 from core.tenancy.rls import GROUP
+from tenants.errors import TemplateBehind
+from tenants.provisioning.head import TEMPLATE, code_head, template_head
 
-TEMPLATE = "lumos_template"
 _SCHEMA = re.compile(r"t_[0-7][0-9a-hjkmnp-tv-z]{25}")
 
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY tablename"
@@ -31,14 +32,15 @@ def _checked(schema: str) -> str:
 
 
 @transaction.atomic
-def create_schema(schema: str) -> None:
-    """Role, schema, tables, keys and grants of one tenant; everything or nothing."""
+def create_schema(schema: str) -> str:
+    """Role, schema, tables, keys and grants of one tenant; everything or nothing. Returns the head that it bears.
+
+    Raises TemplateBehind while the template lacks a migration of this code, or has one more.
+    """
     _checked(schema)
-    with schema_scope(TEMPLATE, include_public=False), connection.cursor() as cursor:
-        cursor.execute(_TABLES, [TEMPLATE])
-        tables = [row[0] for row in cursor.fetchall()]
-        cursor.execute(_FOREIGN_KEYS, [TEMPLATE])
-        foreign_keys = cursor.fetchall()
+    tables, foreign_keys = _locked_template()
+    if template_head() != code_head():
+        raise TemplateBehind()
     with platform_scope(), connection.cursor() as cursor:
         _create_role(cursor, schema)
         cursor.execute(f'CREATE SCHEMA "{schema}"')
@@ -53,6 +55,20 @@ def create_schema(schema: str) -> None:
         for table, name, definition in foreign_keys:
             cursor.execute(f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}')
     grant_tables(schema)
+    return code_head()
+
+
+def _locked_template() -> tuple[list[str], list[tuple[str, str, str]]]:
+    """Tables and foreign keys of the template, which no migration changes before this transaction ends."""
+    with schema_scope(TEMPLATE, include_public=False), connection.cursor() as cursor:
+        cursor.execute(_TABLES, [TEMPLATE])
+        tables = [row[0] for row in cursor.fetchall()]
+        if not tables:
+            raise TemplateBehind()
+        names = ", ".join(f'"{TEMPLATE}"."{table}"' for table in tables)
+        cursor.execute(f"LOCK TABLE {names} IN ACCESS SHARE MODE")
+        cursor.execute(_FOREIGN_KEYS, [TEMPLATE])
+        return tables, cursor.fetchall()
 
 
 def _create_role(cursor: object, schema: str) -> None:

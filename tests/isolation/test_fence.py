@@ -195,8 +195,18 @@ def test_a_tenant_cannot_write_a_row_in_anothers_name(pair: tuple[TenantRef, Ten
         ApiKey.objects.create(tenant_id=pair[0].id, name="planted", digest="0" * 64, prefix="x", last_four="y")
 
 
-@pytest.mark.parametrize("table", ["auth_user", "django_session", "tenants_operatortoken"])
-def test_a_tenant_cannot_read_accounts_and_sessions(pair: tuple[TenantRef, TenantRef], table: str) -> None:
+@pytest.mark.parametrize(
+    "table",
+    [
+        "auth_user",
+        "django_session",
+        "tenants_operatortoken",
+        "tenants_tenantjob",
+        "tenants_tenantdatakey",
+        "tenants_pooledschema",
+    ],
+)
+def test_a_tenant_cannot_read_accounts_sessions_jobs_and_keys(pair: tuple[TenantRef, TenantRef], table: str) -> None:
     with tenant_scope(pair[1]), pytest.raises(ProgrammingError, match="permission denied"):
         connection.cursor().execute(f"SELECT * FROM {table}")
 

@@ -21,7 +21,8 @@ from core.tenancy import TenantRef, platform_scope, schema_scope, tenant_scope
 from tenants.api import FleetProgress, SchemaState, SchemaStatus, find_drift, migrate_fleet, schemas_behind
 from tenants.fleet.fingerprint import facts_of
 from tenants.fleet.replay import Replay
-from tenants.provisioning.schema import TEMPLATE, create_schema, drop_schema
+from tenants.provisioning.head import TEMPLATE
+from tenants.provisioning.schema import create_schema, drop_schema
 from tenants.tasks import find_drift as find_drift_task
 from tenants.workspace.models import Conversation
 

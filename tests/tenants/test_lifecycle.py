@@ -15,10 +15,12 @@ from core.errors import InvalidInput
 from core.tenancy import platform_scope, schema_scope, tenant_scope
 from tenants import api
 from tenants.models import Domain, Membership, Tenant
-from tenants.provisioning.schema import TEMPLATE, drop_schema, schema_exists
+from tenants.provisioning.head import TEMPLATE
+from tenants.provisioning.schema import drop_schema, schema_exists
 from tenants.services import lifecycle
 from tenants.workspace.models import Conversation
 from tests import cast
+from tests.tenants.conftest import schemas
 
 pytestmark = pytest.mark.django_db
 NOW = utc_now()
@@ -82,24 +84,18 @@ def test_a_bad_slug_is_refused_by_name(slug: str) -> None:
 
 
 def test_a_taken_slug_is_a_conflict_and_leaves_nothing(acme: cast.Player) -> None:
-    before = _schemas()
+    before = schemas()
     with pytest.raises(api.SlugTaken):
         create("acme")
-    assert _schemas() == before
+    assert schemas() == before
 
 
 def test_a_creation_that_breaks_half_way_leaves_nothing() -> None:
-    before = _schemas()
+    before = schemas()
     with mock.patch.object(lifecycle, "record", side_effect=RuntimeError("power cut")), pytest.raises(RuntimeError):
         create()
-    assert _schemas() == before
+    assert schemas() == before
     assert not Tenant.objects.filter(slug="hooli").exists()
-
-
-def _schemas() -> set[str]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT nspname FROM pg_namespace UNION SELECT rolname FROM pg_roles")
-        return {row[0] for row in cursor.fetchall()}
 
 
 def test_suspending_needs_a_reason(acme: cast.Player) -> None:
@@ -180,7 +176,7 @@ def test_a_tenant_that_is_dropped_leaves_no_schema_and_no_role(acme: cast.Player
     for _ in range(2):
         drop_schema(acme.tenant.schema_name)
     assert not schema_exists(acme.tenant.schema_name)
-    assert acme.tenant.schema_name not in _schemas()
+    assert acme.tenant.schema_name not in schemas()
 
 
 @pytest.mark.parametrize("name", ["public", 't_"; DROP SCHEMA public', "lumos_template"])

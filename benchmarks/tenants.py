@@ -1,0 +1,97 @@
+"""How fast tenants come into being: one at a time, by 100 callers at once, and both beside 3,000 schemas.
+
+    ./lumos bench tenants [--schemas 3000] [--quick] [--write]
+
+On servers of its own, PostgreSQL as durable as an installation's: a creation that was answered is on disk. Callers are
+threads of several processes, each with a connection of its own. Every tenant is looked at afterwards: each with a
+schema and a role that are nobody else's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+from benchmarks.figures import Figure, as_text
+from benchmarks.machine import load_average
+from benchmarks.page import write_page
+from core.clock import utc_now
+from core.conf import ROOT
+from core.processes import dies_with_parent
+from lumos_site.devtools.servers import ThrowAway, running, throw_away
+from lumos_site.supervisor.marks import MARK
+
+BEGIN, END = "<!-- bench tenants: begin -->", "<!-- bench tenants: end -->"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured: creations one at a time, callers at once and what they create, schemas to stand beside."""
+
+    singles: int = 300
+    callers: int = 100
+    together: int = 1_000
+    schemas: int = 3_000
+    processes: int = 4
+
+
+QUICK = Effort(singles=20, callers=20, together=100, schemas=150, processes=2)
+
+
+def _options(words: Sequence[str]) -> tuple[Effort, bool]:
+    parser = argparse.ArgumentParser(prog="./lumos bench tenants", description=__doc__)
+    parser.add_argument("--schemas", type=int, default=Effort.schemas, help="to stand beside (default %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="a few of each: shows that it works, not how fast")
+    parser.add_argument("--write", action="store_true", help="put the figures into docs/performance.md")
+    options = parser.parse_args(words)
+    return QUICK if options.quick else Effort(schemas=options.schemas), options.write
+
+
+def main(words: Sequence[str]) -> int:
+    effort, write = _options(words)
+    busy = load_average()
+    if busy > 0.5:
+        print(f"Something else runs on this machine (load {busy:.1f}): the figures will not be fair.", file=sys.stderr)
+    servers = throw_away()
+    durable = replace(servers, postgres=replace(servers.postgres, durable=True))
+    figures = asyncio.run(_run(durable, effort))
+    print(as_text(figures))
+    if write:
+        command = " ".join(["./lumos bench tenants", *words])
+        write_page(figures, command=command, now=utc_now(), load=busy, marks=(BEGIN, END))
+    return 0 if all(figure.met is not False for figure in figures) else 3
+
+
+async def _run(servers: ThrowAway, effort: Effort) -> list[Figure]:
+    async with running(servers):
+        return await asyncio.to_thread(_in_a_child, servers, effort)
+
+
+def _in_a_child(servers: ThrowAway, effort: Effort) -> list[Figure]:
+    """Django is set up once the servers have their addresses, so in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.tenants_inside", json.dumps(asdict(effort))],
+        env={
+            **os.environ,
+            "DATABASE_URL": servers.postgres.url,
+            "REDIS_URL": servers.valkey.url,
+            "LUMOS_VAR": str(servers.directory / "var"),
+            "DJANGO_SETTINGS_MODULE": "lumos_site.settings.control",
+            MARK: servers.mark,
+        },
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        preexec_fn=dies_with_parent(15),
+        check=True,
+    )
+    return [Figure(**{**row, "values": tuple(row["values"])}) for row in json.loads(done.stdout.splitlines()[-1])]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
