@@ -57,12 +57,17 @@ def steps() -> list[Step]:
 
 
 def check(names: Sequence[str]) -> int:
-    """Run all steps, or those named; 0 when all passed. Two at a time, a line as each ends."""
+    """Run all steps, or those named; 0 when all passed, 2 for a name that no step has."""
     chosen = [step for step in steps() if not names or step.name in names]
     unknown = set(names) - {step.name for step in steps()}
     if unknown:
         print(f"lumos: there is no check called {sorted(unknown)[0]}; there are {', '.join(s.name for s in steps())}")
         return 2
+    return run(chosen)
+
+
+def run(chosen: Sequence[Step]) -> int:
+    """Two at a time, a line as each ends, then what those said that failed; 0 when none did."""
     with tempfile.TemporaryDirectory(prefix="lumos-check-") as var, ThreadPoolExecutor(2) as pool:
         running = [pool.submit(_run, step, Path(var)) for step in chosen]
         outcomes = [_tell(done.result()) for done in as_completed(running)]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 import redis as redis_library
 
 from billing.api import (
-    Bill,
     LineKind,
     Meter,
     NoSubscription,
-    Period,
     PlanPrice,
     SliceKind,
     ingest_pending,
@@ -22,20 +20,14 @@ from billing.api import (
     save_plan,
     subscribe_tenant,
 )
-from billing.bills import BilledPlan, MeteredPeriod, make_bill
+from billing.bills import MeteredPeriod
 from tests.billing.conftest import SINCE
 from tests.billing.facts import MOMENT, facts_of, send
-from tests.billing.reading import precise_usage, usage_lines
+from tests.billing.reading import NOVEMBER, bill_of, precise_usage, usage_lines
 from tests.billing.terms import graduated, per_unit, sheet
 from tests.cast import TESTER, Player
 
 D = Decimal
-NOVEMBER = Period(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
-
-
-def bill_of(*parts: MeteredPeriod, fee: str = "20", currency: str = "USD") -> Bill:
-    plan = BilledPlan(code="pro", name="Pro", version="pro@3", currency=currency, monthly_fee=D(fee))
-    return make_bill(tenant_id="acme", plan=plan, period=NOVEMBER, metered=parts, as_of=MOMENT)
 
 
 def test_a_bill_worked_out_by_hand() -> None:

@@ -103,6 +103,13 @@ def test_a_quantity_that_cannot_be_rated_is_refused(quantity: Decimal) -> None:
         assert "quantity" in refusal.value.fields
 
 
+def test_the_most_that_can_be_rated_is_rated_exactly() -> None:
+    most = replace(per_unit("1000000000000"), included_units=D(10**18))
+    check_terms(most)
+    assert amount_of(most, 0, 10**18) == 0
+    assert amount_of(per_unit("1000000000000"), 0, 10**18) == D(10**30)
+
+
 def test_terms_without_an_open_tier_do_not_price_beyond_their_last_bound() -> None:
     terms = PriceTerms(ChargeModel.GRADUATED, tiers(("10", "1", "0")))
     with pytest.raises(InvalidQuantity, match=r"."):

@@ -15,7 +15,7 @@ from tests.e2e.traffic import Clients, clients_of
 @pytest.fixture(scope="session")
 def running_lumos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """`./lumos up` on an empty var/: base_url, operator, logins, api_keys, env, pids. Do not kill its supervisor."""
-    installation = Installation(open_for_the_servers(tmp_path_factory.mktemp("var")))
+    installation = Installation(open_for_the_servers(tmp_path_factory.mktemp("var")), measured=True)
     try:
         installation.start()
         yield installation

@@ -23,7 +23,8 @@ from lumos_site.embedded.ports import pick_free_port
 
 UP_WITHIN_SECONDS = 180
 # The installation under test must know nothing of the servers and settings of the test run around it.
-_OF_THE_TEST_RUN = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "PYTEST_", "LUMOS_", "COVERAGE", "COV_")
+_OF_THE_TEST_RUN = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "PYTEST_", "LUMOS_")
+_MEASURING = "COVERAGE_"
 
 
 def open_for_the_servers(place: Path) -> Path:
@@ -43,13 +44,17 @@ class Login:
 
 
 class Installation:
-    """Started by `start`, which may be called again after `stop` or `kill` for a warm start on the same data."""
+    """Started by `start`, which may be called again after `stop` or `kill` for a warm start on the same data.
 
-    def __init__(self, var: Path, *options: str, **environment: str) -> None:
+    Where the test run notes which lines run, the processes of a `measured` one do so as well, which makes them slower.
+    """
+
+    def __init__(self, var: Path, *options: str, measured: bool = False, **environment: str) -> None:
         self.var, self.port = var, pick_free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.lines: list[str] = []
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(_OF_THE_TEST_RUN)}
+        foreign = _OF_THE_TEST_RUN if measured else (*_OF_THE_TEST_RUN, _MEASURING)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         self.env: dict[str, str] = {**kept, "LUMOS_VAR": str(var), "PYTHONPATH": str(ROOT), **environment}
         self._options = options
         self.process: subprocess.Popen[str] | None = None

@@ -19,10 +19,12 @@ from proxy.conf import GatewaySettings, read_settings
 from proxy.errors import CredentialRefused, GatewayError, LayerLimited, QuotaSpent, RequestRefused
 from proxy.gcra import SECOND, Gcra
 from proxy.providers.failures import event_failure, failure_of, retry_after_ms
+from proxy.records import SHIELD_FACTOR, TenantRecord
 from proxy.streaming.usage import TokenUsage, reported
 from proxy.tokens import BROWSER_TOKEN_SECONDS, mint_browser_token, read_browser_token
 from proxy.upstream.inbox import Inbox
 from proxy.upstream.pool import Origin
+from quotas.api import Dimension, EffectiveLimits, Limit
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 WORDS = st.text("abc xyz_{}[]:,é好🙂")  # nothing that JSON escapes: bodies with escaped letters are encoded anew
@@ -91,6 +93,11 @@ class TestGcra:
         assert len(rate) == 3
         assert rate.wait("d", SECOND) > 0
 
+    def test_whoever_was_quiet_the_longest_is_forgotten(self) -> None:
+        rate = Gcra(rate=1, burst=2, capacity=2)
+        assert [rate.wait(name, SECOND) for name in "abac"] == [0, 0, 0, 0]
+        assert rate.wait("a", SECOND) > 0
+
     @given(st.lists(st.integers(0, SECOND), min_size=1, max_size=200))
     def test_no_window_lets_more_through_than_burst_and_rate(self, gaps: list[int]) -> None:
         rate, now, passed = Gcra(rate=20, burst=4), 0, []
@@ -101,6 +108,27 @@ class TestGcra:
         for start in passed:
             inside = [t for t in passed if start <= t < start + SECOND]
             assert len(inside) <= 4 + 20
+
+
+class TestShield:
+    """What a process refuses by itself: only what is far past a hard limit of requests a minute."""
+
+    @staticmethod
+    def of(*limits: Limit) -> Gcra | None:
+        record = TenantRecord("01jd00000000000000000acme0", "acme", "ACTIVE", EffectiveLimits("acme", limits), None)
+        return TenantRecord.from_json(record.to_json()).shield
+
+    def test_a_hard_limit_has_one_and_no_other(self) -> None:
+        assert self.of(Limit(Dimension.REQUESTS_PER_MINUTE, 60)) is not None
+        assert self.of(Limit(Dimension.REQUESTS_PER_MINUTE, 60, hard=False)) is None
+        assert self.of(Limit(Dimension.REQUESTS_PER_MINUTE, None)) is None
+        assert self.of(Limit(Dimension.TOKENS_PER_MINUTE, 60)) is None
+
+    def test_it_lets_everything_through_that_the_limit_may(self) -> None:
+        shield = self.of(Limit(Dimension.REQUESTS_PER_MINUTE, 60))
+        assert shield is not None
+        assert [shield.wait("", SECOND) for _ in range(60 * SHIELD_FACTOR)] == [0] * 60 * SHIELD_FACTOR
+        assert shield.wait("", SECOND) > 0
 
 
 class TestBody:

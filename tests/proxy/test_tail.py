@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,56 +10,22 @@ from typing import Any
 
 import httpx
 import pytest
-import redis as redis_library
 
 from core.errors import Unavailable
 from core.redis import key, redis_url
-from lumos_site.embedded.binaries import valkey_server
 from proxy.gateway import Gateway
 from proxy.records import changes_name
 from proxy.tail import Tail
 from tests.proxy.serving import TEST_SETTINGS, serving
 from tests.proxy.world import World, make_world
-
-
-class Server:
-    """A Valkey of this test alone that can be killed; it keeps what it was told on disk."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.client = redis_library.Redis(port=self.port, socket_timeout=5)
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"]
-        options += ["--appendfsync", "always", "--dir", str(self._folder)]
-        self.process = subprocess.Popen([str(valkey_server()), *options], stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            try:
-                self.client.ping()
-                return
-            except redis_library.RedisError:
-                time.sleep(0.02)
-        raise AssertionError("the test's server did not start")
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+from tests.valkey import Server, own_server
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    running = Server(tmp_path)
-    running.start()
-    yield running
-    running.kill()
-    running.client.close()
+    with own_server(tmp_path, durable=True) as server:
+        server.start()
+        yield server
 
 
 async def until(condition: Any, seconds: float = 8.0) -> bool:
@@ -75,7 +38,7 @@ async def until(condition: Any, seconds: float = 8.0) -> bool:
 async def test_readyz_comes_back_each_time_redis_was_killed_and_restarted(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.proxy.world.control", lambda: server.client)
+    monkeypatch.setattr("tests.proxy.world.control", server.client)
     world = make_world()
     gateway = Gateway(TEST_SETTINGS, server.url)
     await gateway.start()
@@ -163,7 +126,7 @@ async def test_a_change_number_that_was_seen_arouses_no_suspicion(world: World) 
 async def test_a_stream_whose_key_was_revoked_while_redis_was_away_is_cut_when_it_is_back(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.proxy.world.control", lambda: server.client)
+    monkeypatch.setattr("tests.proxy.world.control", server.client)
     monkeypatch.setattr("tests.proxy.serving.redis_url", lambda: server.url)
     world = make_world()
     world.publish_catalogue(pace_ms=200)

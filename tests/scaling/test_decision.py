@@ -81,6 +81,11 @@ def test_a_ratio_near_one_changes_nothing(cpu, final):
     assert decided(seen(cpu, cpu)).final == final
 
 
+def test_the_edge_of_what_is_near_one_changes_nothing_however_many_there_are():
+    assert decided(seen(*[54] * 10), max_replicas=20).final == 10
+    assert decided(seen(*[53] * 10), max_replicas=20).final == 9
+
+
 def test_use_is_truncated_to_whole_percents_before_it_is_divided():
     assert propose(POLICY, seen(66, 67), NOW)[0].value == 66
 
@@ -190,6 +195,12 @@ def test_lowering_obeys_the_highest_recommendation_of_the_window():
     assert "the load of the last 300 s called for 3 replicas" in outcome.sentence
 
 
+@pytest.mark.parametrize(("seconds", "final"), [(300, 3), (301, 1)])
+def test_a_recommendation_counts_until_the_window_has_passed_it(seconds: int, final: int):
+    history = History(spans=(Span(ago(600), ago(seconds), 3), Span(ago(280), ago(15), 1)))
+    assert decided(seen(5, 5, 5, 5), history).final == final
+
+
 def test_lowering_needs_a_window_watched_to_its_end():
     for history in (History(), watched(299), History(spans=(Span(ago(900), ago(400), 1),))):
         outcome = decided(seen(5, 5, 5), history)
@@ -224,9 +235,16 @@ def test_memory_of_the_history_merges_equal_rounds_and_forgets_the_old():
     assert remember(history, 3, later, window).spans == (Span(later, later, 3),)
 
 
-def test_an_equal_round_after_a_silence_begins_a_new_span():
-    history = remember(History(), 2, ago(100), timedelta(seconds=300))
-    assert len(remember(history, 2, NOW, timedelta(seconds=300)).spans) == 2
+@pytest.mark.parametrize(("seconds", "spans"), [(45, 1), (46, 2)])
+def test_an_equal_round_after_a_silence_begins_a_new_span(seconds: int, spans: int):
+    history = remember(History(), 2, ago(seconds), timedelta(seconds=300))
+    assert len(remember(history, 2, NOW, timedelta(seconds=300)).spans) == spans
+
+
+@pytest.mark.parametrize(("seconds", "spans"), [(345, 2), (346, 1)])
+def test_a_span_is_kept_as_long_as_it_may_join_the_window(seconds: int, spans: int):
+    history = remember(History(), 2, ago(seconds), timedelta(seconds=300))
+    assert len(remember(history, 2, NOW, timedelta(seconds=300)).spans) == spans
 
 
 def test_one_round_at_most_doubles_or_reaches_four():
