@@ -54,7 +54,8 @@ def configure_libraries(*filters: logging.Filter) -> None:
     """Sends what libraries log to standard error; call it once in each process that serves or works."""
     handler = logging.StreamHandler()
     handler.setFormatter(ScrubFormatter("%(levelname)s %(name)s %(message)s"))
-    for of_lines in (_is_worth_a_line, *filters):
+    handler.addFilter(_is_worth_a_line)
+    for of_lines in filters:
         handler.addFilter(of_lines)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for name, level in _LEVELS.items():

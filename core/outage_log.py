@@ -44,9 +44,11 @@ def _errors_of(record: logging.LogRecord) -> Iterator[BaseException]:
     raised = record.exc_info[1] if record.exc_info else None
     given = record.args if isinstance(record.args, tuple) else ()
     for error in (raised, *given):
+        if not isinstance(error, BaseException):
+            continue
         if type(error).__module__ == "celery.beat" and error.__context__ is not None:
             yield error.__context__  # why beat could not send a task; to import its error would cost 8 MB everywhere
-        elif isinstance(error, BaseException):
+        else:
             yield error
 
 
