@@ -107,9 +107,10 @@ class _Processes:
             on_death()
             os.sched_setaffinity(0, {core})
 
+        given = {LISTEN_FD: str(listening.fileno()), "LUMOS_ROLE": "web"} if listening else {}
         process = subprocess.Popen(
             [sys.executable, *arguments],
-            env={**self._environment, **({LISTEN_FD: str(listening.fileno())} if listening else {})},
+            env={**self._environment, **given},
             cwd=ROOT,
             preexec_fn=prepare,
             pass_fds=[listening.fileno()] if listening else [],
@@ -154,9 +155,10 @@ def _wait_until(url: str, process: subprocess.Popen[str], what: str) -> None:
     raise StandFailed(f"{what} did not become ready at {url}; run ./lumos serve by hand to see why")
 
 
-def _worker_of(process: subprocess.Popen[str]) -> int:
-    """The process that serves: the one under the supervisor with the most memory."""
-    return max(children(process.pid), key=lambda pid: int(Path(f"/proc/{pid}/statm").read_text().split()[1]))
+def _worker_of(process: subprocess.Popen[str], role: str) -> int:
+    """The process that serves, by the name that it has from the supervisor."""
+    named = {Path(f"/proc/{pid}/comm").read_text().strip(): pid for pid in children(process.pid)}
+    return named[f"lumos-{role}"]
 
 
 @asynccontextmanager
@@ -240,7 +242,7 @@ def _serve(processes: _Processes, role: str, core: int) -> tuple[str, int]:
     url = f"http://127.0.0.1:{port}"
     process = processes.start(["-m", "lumos_site.supervisor", "serve", "--role", role, "--port", str(port)], core=core)
     _wait_until(f"{url}/readyz", process, f"The {role} role")
-    return url, _worker_of(process)
+    return url, _worker_of(process, role)
 
 
 def _serve_web(processes: _Processes, core: int) -> tuple[str, int]:
