@@ -7,7 +7,10 @@ has both.
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from typing import cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lumos_site.settings.control")
@@ -22,6 +25,7 @@ django.setup()
 from lumos_site.bodies import BoundedBodies  # noqa: E402 - what follows needs the apps
 from lumos_site.exposition import answer_metrics  # noqa: E402
 from lumos_site.health import answer_health  # noqa: E402
+from lumos_site.siblings import Teller, shared_directory  # noqa: E402
 from lumos_site.statics import StaticFiles  # noqa: E402
 from lumos_site.wire import App, Receive, Scope, Send, not_found, refuse_socket  # noqa: E402
 from proxy import asgi as gateway  # noqa: E402
@@ -69,14 +73,26 @@ async def _open_socket(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def _live(receive: Receive, send: Send) -> None:
     """Connect with the server's start, disconnect with its end."""
-    while True:
-        message = await receive()
-        starts = message["type"] == "lifespan.startup"
-        if SERVES_GATEWAY:
-            await (gateway.startup() if starts else gateway.shutdown())
-        await send({"type": f"{message['type']}.complete"})
-        if not starts:
-            return
+    await receive()
+    async with _running_gateway() if SERVES_GATEWAY else nullcontext():
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+@asynccontextmanager
+async def _running_gateway() -> AsyncIterator[None]:
+    """Its figures are told to the other processes to the last."""
+    tally, directory = (await gateway.startup()).tally, shared_directory()
+    teller = Teller(directory, tally) if directory else None
+    telling = asyncio.create_task(teller.tell_every_second()) if teller else None
+    try:
+        yield
+    finally:
+        await gateway.shutdown()
+        if teller and telling:
+            telling.cancel()
+            teller.tell()
 
 
 async def drain() -> None:

@@ -83,4 +83,6 @@ class Tally(Collector):
     def _gauges(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("lumos_gateway_in_flight", "Open exchanges", value=len(self._gateway.watch.open))
         yield GaugeMetricFamily("lumos_gateway_settle_backlog", "Books to close", value=len(self._gateway.settler))
-        yield GaugeMetricFamily("lumos_gateway_ready", "1 when requests can be decided", value=int(self._gateway.ready))
+        yield GaugeMetricFamily(
+            "lumos_gateway_ready", "Processes in which requests can be decided", value=int(self._gateway.ready)
+        )

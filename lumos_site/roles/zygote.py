@@ -22,6 +22,7 @@ import django
 from core.processes import die_with_parent, name_process
 from lumos_site.roles import CONTROL_FD, MODULES
 from lumos_site.roles.notes import NOTIFY_FD, tell_ready
+from lumos_site.siblings import register
 
 _MOST_DESCRIPTORS = 8
 
@@ -33,6 +34,7 @@ def main(roles: list[str]) -> int:
     os.set_inheritable(control.fileno(), False)
     django.setup()
     import_module(MODULES[roles.pop(0)])
+    register("zygote")
     tell_ready()
     order = _work(control, roles)
     if order is None:
@@ -116,6 +118,7 @@ def _become(order: dict[str, Any], descriptors: list[int]) -> None:
     for variable, descriptor in zip(order["descriptors"], others, strict=True):
         os.environ[variable] = str(descriptor)
     name_process(f"lumos-{order['name']}")
+    register(order["name"])
 
 
 if __name__ == "__main__":

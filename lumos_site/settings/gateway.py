@@ -14,6 +14,7 @@ MIDDLEWARE: list[str] = []
 _NEEDED = {
     "core",
     "audit",
+    "mail",  # what tenants write to people; its models are imported with tenants
     "tenants",
     "quotas",
     "billing",

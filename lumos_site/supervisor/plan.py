@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from lumos_site.roles import BEHIND, LISTEN_FD, REPORT_FD, UNLIMITED
@@ -26,12 +27,16 @@ WEB_GRACE_SECONDS = 40.0  # more than the gateway waits for open streams (LUMOS_
 
 @dataclass
 class Plan:
-    """The two servers' addresses, and what is learnt on the way up (`report` of the first run)."""
+    """The two servers' addresses, and what is learnt on the way up (`report` of the first run).
+
+    In `figures` the processes keep what `/metrics` tells of all of them.
+    """
 
     around: Surroundings
     database_url: str
     redis_url: str
     listening: socket.socket | None = None
+    figures: Path | None = None
     report: dict[str, Any] = field(default_factory=dict)
 
     def zygote(self, settings: str, *roles: str) -> tuple[Zygote, Service]:
@@ -39,6 +44,8 @@ class Plan:
         environment = self.around.environment(
             database_url=self.database_url, redis_url=self.redis_url, role=roles[0], settings=settings
         )
+        if self.figures:
+            environment["PROMETHEUS_MULTIPROC_DIR"] = str(self.figures)
         command = self.around.python("lumos_site.roles.zygote", *roles)
 
         def execute(variables: Mapping[str, str], given: tuple[int, ...]) -> Execute:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from lumos_site.supervisor.engine import Engine
 from lumos_site.supervisor.errors import StartFailed
+from lumos_site.supervisor.keeper import Keeper
 from lumos_site.supervisor.orphans import Orphans, end_strays
 
 STARTED_AT = "LUMOS_STARTED_AT"
@@ -18,6 +23,19 @@ STARTED_AT = "LUMOS_STARTED_AT"
 def typed_at() -> float:
     """When the person pressed return, on the monotonic clock; the launcher writes it down."""
     return float(os.environ.pop(STARTED_AT, "") or time.monotonic())
+
+
+@contextmanager
+def kept(mark: str) -> Iterator[tuple[Keeper, Path]]:
+    """The keeper of this run, and a directory in memory for the processes' figures; enter before any event loop."""
+    memory = "/dev/shm"  # noqa: S108 - a directory of our own is made there
+    figures = Path(tempfile.mkdtemp(prefix="lumos-metrics-", dir=memory if os.access(memory, os.W_OK) else None))
+    keeper = Keeper(mark, remove=figures)
+    try:
+        yield keeper, figures
+    finally:
+        keeper.dismiss()
+        shutil.rmtree(figures, ignore_errors=True)
 
 
 async def run(engine: Engine, mark: str, on_up: Callable[[], None]) -> int:

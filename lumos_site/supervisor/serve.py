@@ -14,7 +14,7 @@ from lumos_site.supervisor.errors import StartRefused
 from lumos_site.supervisor.keeper import Keeper
 from lumos_site.supervisor.options import ServeOptions
 from lumos_site.supervisor.plan import Plan, components_of_serve
-from lumos_site.supervisor.running import run, typed_at
+from lumos_site.supervisor.running import kept, run, typed_at
 from lumos_site.supervisor.surroundings import Surroundings
 
 _LISTENING = ("gateway", "control")
@@ -47,10 +47,10 @@ def _check_database(plan: Plan, role: str) -> None:
 
 
 def _run(plan: Plan, options: ServeOptions, zero: float) -> int:
-    keeper, console = Keeper(plan.around.mark), Console()
+    console = Console()
     where = f" on http://{url_host(options.host)}:{options.port}" if options.role in _LISTENING else ""
 
-    async def main() -> int:
+    async def main(keeper: Keeper) -> int:
         engine = Engine(components_of_serve(plan, options.role, options.processes), console, keeper)
         return await run(
             engine,
@@ -58,7 +58,5 @@ def _run(plan: Plan, options: ServeOptions, zero: float) -> int:
             lambda: console.say(f"{options.role} is up{where} after {time.monotonic() - zero:.2f} s"),
         )
 
-    try:
-        return asyncio.run(main())
-    finally:
-        keeper.dismiss()
+    with kept(plan.around.mark) as (keeper, plan.figures):
+        return asyncio.run(main(keeper))

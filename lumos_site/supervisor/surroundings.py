@@ -44,6 +44,3 @@ class Surroundings:
 
     def python(self, module: str, *arguments: str) -> list[str]:
         return [sys.executable, "-m", module, *arguments]
-
-    def manage(self, *arguments: str) -> list[str]:
-        return [sys.executable, str(self.root / "manage.py"), *arguments]

@@ -21,7 +21,7 @@ from lumos_site.supervisor.errors import StartRefused
 from lumos_site.supervisor.keeper import Keeper
 from lumos_site.supervisor.options import UpOptions
 from lumos_site.supervisor.plan import Plan, components_of_up
-from lumos_site.supervisor.running import run, typed_at
+from lumos_site.supervisor.running import kept, run, typed_at
 from lumos_site.supervisor.servers import embedded_postgres, embedded_valkey, postgres_service, valkey_service
 from lumos_site.supervisor.surroundings import Surroundings
 from lumos_site.supervisor.timing import timing_table
@@ -80,13 +80,12 @@ def _plan(around: Surroundings) -> tuple[Plan, list[Service]]:
 
 
 def _run(this: _Run) -> int:
-    keeper = Keeper(this.around.mark)
     running = this.around.var / state.RUNNING
-    try:
-        return asyncio.run(_start_and_watch(this, keeper, running))
-    finally:
-        running.unlink(missing_ok=True)
-        keeper.dismiss()
+    with kept(this.around.mark) as (keeper, this.plan.figures):
+        try:
+            return asyncio.run(_start_and_watch(this, keeper, running))
+        finally:
+            running.unlink(missing_ok=True)
 
 
 async def _start_and_watch(this: _Run, keeper: Keeper, running: Path) -> int:

@@ -69,9 +69,11 @@ def test_the_zygote_holds_nothing_that_its_forks_could_share_by_mistake(running_
 
 
 def test_each_role_tells_the_database_its_name(running_lumos: Installation) -> None:
+    seen, deadline = set(), time.monotonic() + 20
     with psycopg.connect(running_lumos.state["database_url"], autocommit=True) as connection:
-        named = connection.execute("SELECT DISTINCT application_name FROM pg_stat_activity").fetchall()
-    assert {"lumos-web", "lumos-beat"} <= {name for (name,) in named}
+        while not {"lumos-web", "lumos-beat", "lumos-worker"} <= seen:  # some sessions last for one question only
+            assert time.monotonic() < deadline, seen
+            seen |= {name for (name,) in connection.execute("SELECT application_name FROM pg_stat_activity")}
 
 
 def test_nothing_listens_on_other_addresses(running_lumos: Installation) -> None:
@@ -115,6 +117,31 @@ def test_a_second_up_on_the_same_var_is_refused(running_lumos: Installation) -> 
     running_lumos.wait_until_served()
 
 
+def _assert_one_process_answers_for_all(lumos: Installation) -> None:
+    """Every connection may end at the other process; the sums are those of both, and worker and beat are in them."""
+    asked, key = 12, lumos.api_keys["acme"]
+    question = {"model": "demo-chat", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 5}
+    for _ in range(asked):
+        headers = {"Authorization": f"Bearer {key}"}
+        answer = httpx.post(f"{lumos.base_url}/v1/chat/completions", json=question, headers=headers, timeout=30)
+        assert answer.status_code == 200, answer.text
+    token = lumos.manage("metrics-token")
+    deadline = time.monotonic() + 20
+    for _ in range(6):
+        while True:
+            text = httpx.get(f"{lumos.base_url}/metrics", headers={"Authorization": f"Bearer {token}"}).text
+            counted = re.findall(
+                r'lumos_gateway_requests_total\{endpoint="chat.completions",outcome="ok"\} (\d+)', text
+            )
+            if sum(map(int, counted)) == asked:
+                break
+            assert time.monotonic() < deadline, text
+            time.sleep(0.2)
+    for name in ("web-1", "web-2", "worker", "beat", "agent", "zygote"):
+        assert f'process_unique_memory_bytes{{process="{name}"}}' in text
+    assert "lumos_billing_usage_backlog" in text, "counted by the worker"
+
+
 @pytest.mark.faults
 def test_a_life_from_cold_to_killed_to_warm_to_stopped(make_installation: Callable[..., Installation]) -> None:
     lumos = make_installation("--workers", "2")
@@ -122,6 +149,7 @@ def test_a_life_from_cold_to_killed_to_warm_to_stopped(make_installation: Callab
     assert {"web-1", "web-2"} < set(lumos.pids)
     assert lumos.operator.name
     keys = lumos.api_keys
+    _assert_one_process_answers_for_all(lumos)
 
     lumos.kill()
     deadline = time.monotonic() + 30

@@ -135,7 +135,7 @@ def start_worker(tenant_id: str, queue: str, number: int, settings: LocalSetting
     popen = subprocess.Popen(  # noqa: S603 - our own command line
         _command(tenant_id, queue, number, settings),
         cwd=settings.directory,
-        env={**os.environ, **_environment(tenant_id, state_file, settings)},
+        env=_environment(tenant_id, state_file, settings),
         stdin=subprocess.DEVNULL,
         start_new_session=True,
         preexec_fn=dies_with_parent(signal.SIGTERM),  # noqa: PLW1509 - the agent has one thread
@@ -159,7 +159,9 @@ def _command(tenant_id: str, queue: str, number: int, settings: LocalSettings) -
 
 
 def _environment(tenant_id: str, state_file: Path, settings: LocalSettings) -> dict[str, str]:
-    return {
+    # Its figures would stay with those of the platform for ever, and workers come and go all day.
+    kept = {name: value for name, value in os.environ.items() if name != "PROMETHEUS_MULTIPROC_DIR"}
+    return kept | {
         "DJANGO_SETTINGS_MODULE": "lumos_site.settings.worker",
         "LUMOS_ROLE": "worker",
         TENANT: tenant_id,
