@@ -10,8 +10,9 @@ from audit.chain.witness import publish_heads
 from audit.concealment import fingerprint
 from audit.conf import SCHEDULE
 from audit.data import SYSTEM, Actor, ChainFault, ChainReport, EntryFacts, FaultKind, SignedHead
+from audit.outbox import discard_event, emit, prune_outbox, relay_outbox, resend_event
 from audit.selectors import broken_chains, recent_entries
-from audit.services import emit, prune_outbox, record, relay_outbox
+from audit.services import record
 from audit.upkeep import ensure_partitions_ahead as ensure_audit_partitions
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "chain_of",
     "check_chains",
     "check_lines",
+    "discard_event",
     "emit",
     "ensure_audit_partitions",
     "export_chain",
@@ -42,6 +44,7 @@ __all__ = [
     "recent_entries",
     "record",
     "relay_outbox",
+    "resend_event",
     "seal_waiting",
     "waiting_count",
 ]

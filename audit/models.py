@@ -102,13 +102,27 @@ class OutboxEvent(models.Model):
     payload = models.JSONField()
     created_at = models.DateTimeField(default=utc_now)
     delivered_at = models.DateTimeField(null=True)
+    delivered_to = models.JSONField(default=list)  # handlers that need no further attempt
     attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(default=utc_now)
+    failed_at = models.DateTimeField(null=True)  # given up, until an operator sends it again
     last_error = models.TextField(default="", blank=True)
 
     class Meta:
         verbose_name = _("outbox event")
         verbose_name_plural = _("outbox events")
-        indexes = [models.Index(fields=["created_at"], name="outbox_waiting", condition=models.Q(delivered_at=None))]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at", "id"],
+                name="outbox_due",
+                condition=models.Q(delivered_at=None, failed_at=None),
+            ),
+            models.Index(
+                fields=["failed_at"],
+                name="outbox_failed",
+                condition=models.Q(delivered_at=None, failed_at__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.type_name} {self.id}"

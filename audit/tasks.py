@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.conf import settings
 
-from audit import services, upkeep
+from audit import outbox, upkeep
 from audit.chain import witness
 from audit.chain.sealing import seal_waiting
 from audit.chain.verification import check_chains
@@ -15,12 +15,12 @@ from core.tenancy.celery import PlatformTask
 
 @shared_task(base=PlatformTask, name="audit.relay_outbox", ignore_result=True)
 def relay_outbox() -> int:
-    return services.relay_outbox(now=utc_now())
+    return outbox.relay_outbox(now=utc_now())
 
 
 @shared_task(base=PlatformTask, name="audit.prune_outbox", ignore_result=True)
 def prune_outbox() -> int:
-    return services.prune_outbox(now=utc_now())
+    return outbox.prune_outbox(now=utc_now())
 
 
 @shared_task(base=PlatformTask, name="audit.seal", ignore_result=True)

@@ -1,7 +1,8 @@
 """Domain events: the types and who listens; the outbox that carries them is `audit`'s.
 
-An event is a frozen dataclass whose fields are JSON values. Delivery is at least once and after commit, so a
-handler must be able to run twice.
+An event is a frozen dataclass whose fields are JSON values. Delivery is after commit, to each handler by itself, at
+least once and in no certain order: a handler must be able to run twice, and reads the present state rather than
+believing the event's picture of it.
 """
 
 from __future__ import annotations
@@ -56,7 +57,6 @@ def revive(name: str, payload: dict[str, Any]) -> DomainEvent:
     return _types[name](**payload)
 
 
-def deliver(event: DomainEvent) -> None:
-    """Call every handler; the first failure stops and is raised, so that the outbox tries again."""
-    for handler in _handlers[event.type_name]:
-        handler(event)
+def handlers_of(event: DomainEvent) -> dict[str, Handler]:
+    """Who listens, by a name under which the outbox remembers that it was reached."""
+    return {f"{handler.__module__}.{handler.__qualname__}": handler for handler in _handlers[event.type_name]}

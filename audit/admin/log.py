@@ -1,19 +1,24 @@
-"""The operators' view of the audit log and of the outbox: read, filter, never write."""
+"""The operators' view of the audit log: read, filter, never write."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
-from typing import ClassVar
 
 from django.contrib import admin
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import FieldTextFilter, RangeDateTimeFilter
 
-from audit.models import AuditEntry, OutboxEvent
-from core.admin import Choice, OfTenant, Question, ReadOnlyAdmin, ago, display, public_link
-from core.clock import utc_now
+from audit.models import AuditEntry
+from core.admin import (
+    Choice,
+    OfTenant,
+    Question,
+    ReadOnlyAdmin,
+    ago,
+    display,
+    public_link,
+)
 
 _KINDS = {"operator": "primary", "member": "info", "key": "warning", "system": "default"}
 
@@ -71,46 +76,3 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     def why(self, entry: AuditEntry) -> str:
         text = ", ".join(_told(entry))
         return text if len(text) <= 90 else f"{text[:89]}…"
-
-
-class IsItStuck(Question):
-    title = _("is it stuck?")
-    parameter_name = "stuck"
-    _late: ClassVar[timedelta] = timedelta(minutes=1)
-
-    @classmethod
-    def current_answers(cls) -> tuple[Choice, ...]:
-        late = Q(delivered_at=None, created_at__lt=utc_now() - cls._late)
-        return (
-            Choice("late", _("Yes: waiting for more than a minute"), late),
-            Choice("failed", _("It failed at least once"), Q(attempts__gt=0)),
-            Choice("done", _("No: delivered"), Q(delivered_at__isnull=False)),
-        )
-
-
-@admin.register(OutboxEvent)
-class OutboxEventAdmin(ReadOnlyAdmin):
-    list_display = ("kind", "made", "delivered", "tries", "last_fault")
-    list_filter = (IsItStuck, ("type_name", FieldTextFilter))
-    search_fields = ("type_name", "last_error")
-    ordering = ("-created_at", "-id")
-
-    @display(description=_("event"), ordering="type_name")
-    def kind(self, event: OutboxEvent) -> str:
-        return event.type_name
-
-    @display(description=_("attempts"), ordering="attempts")
-    def tries(self, event: OutboxEvent) -> int:
-        return event.attempts
-
-    @display(description=_("last error"))
-    def last_fault(self, event: OutboxEvent) -> str:
-        return event.last_error
-
-    @display(description=_("created"), ordering="created_at")
-    def made(self, event: OutboxEvent) -> str:
-        return ago(event.created_at)
-
-    @display(description=_("delivered"), ordering="delivered_at")
-    def delivered(self, event: OutboxEvent) -> str:
-        return ago(event.delivered_at)
