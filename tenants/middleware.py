@@ -72,10 +72,14 @@ class MembershipMiddleware:
         tenant: Tenant | None = getattr(request, "tenant", None)
         if tenant is None or request.path.startswith(_OPEN):
             return self._get_response(request)
-        if not request.user.is_authenticated:
-            with platform_scope() if request.path.startswith(_OWN_CALLERS) else clear_scope():
+        account: int | None = request.user.pk
+        membership = membership_of(account, tenant.id) if account is not None else None
+        if membership is None and request.path.startswith(_OWN_CALLERS):
+            with platform_scope():
                 return self._get_response(request)
-        membership = membership_of(request.user.pk, tenant.id)
+        if account is None:
+            with clear_scope():
+                return self._get_response(request)
         if membership is None:
             return render(request, "errors/not_a_member.html", status=403)
         if tenant.status == TenantStatus.ARCHIVED:

@@ -26,6 +26,7 @@ DATABASES["default"]["OPTIONS"]["pool"] = {
 
 MIDDLEWARE = [
     "lumos_site.middleware.RequestIdMiddleware",
+    "lumos_site.middleware.StorableTextMiddleware",
     "tenants.middleware.HostMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",

@@ -95,7 +95,7 @@ def _read(request: HttpRequest) -> dict[str, Any]:
         said = json.loads(request.body)
         if isinstance(said, dict) and all({"role", "content"} <= turn.keys() for turn in said["turns"]):
             return said
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidInput("This is not a conversation") from error
     raise InvalidInput("This is not a conversation")
 

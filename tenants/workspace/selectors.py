@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.ids import is_ulid
 from core.tenancy import require_tenant
 from tenants.workspace.data import ConversationFacts, ConversationText, Turn
 from tenants.workspace.errors import ConversationNotFound
@@ -26,7 +27,8 @@ def conversation_text(member_id: str, conversation_id: str) -> ConversationText:
 
 def own_conversation(member_id: str, conversation_id: str) -> Conversation:
     require_tenant()
-    row = Conversation.objects.filter(pk=conversation_id, member_id=member_id).first()
+    known = is_ulid(conversation_id)
+    row = Conversation.objects.filter(pk=conversation_id, member_id=member_id).first() if known else None
     if row is None:
         raise ConversationNotFound()
     return row

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from core.tenancy import require_tenant
+from core.text import is_storable
 from tenants.workspace.data import ConversationFacts, Turn
 from tenants.workspace.errors import TurnNotUsable
 from tenants.workspace.models import Conversation, Message
@@ -51,11 +52,11 @@ def delete_conversation(*, member_id: str, conversation_id: str) -> None:
 
 
 def _check(model: str, turns: Sequence[Turn]) -> None:
-    if not 1 <= len(model) <= 120:
+    if not 1 <= len(model) <= 120 or not is_storable(model):
         raise TurnNotUsable("A conversation names its model", fields={"model": ["must have 1 to 120 characters"]})
     if not turns or any(turn.role not in ROLES or not turn.content for turn in turns):
         raise TurnNotUsable("Each message needs a role and text")
-    if any(len(turn.content) > LONGEST or "\x00" in turn.content for turn in turns):
+    if any(len(turn.content) > LONGEST or not is_storable(turn.content) for turn in turns):
         raise TurnNotUsable(f"A message may have {LONGEST} characters at most, and no null characters")
 
 

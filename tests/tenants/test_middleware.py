@@ -110,3 +110,14 @@ def test_the_scope_of_one_request_does_not_reach_the_next(acme: cast.Player) -> 
 
 def test_a_foreign_host_name_is_refused_before_anything_runs() -> None:
     assert Client(headers={"host": "evil.example"}).get("/").status_code == 400
+
+
+def test_a_session_of_somebody_else_neither_opens_rest_nor_hides_the_key_beside_it(
+    acme: cast.Player, globex: cast.Player
+) -> None:
+    browser = Client(HTTP_HOST="acme.localhost")
+    browser.force_login(globex.owner)
+    path = f"/api/v1/tenants/{acme.tenant.public_id}"
+    refused = browser.get(path)
+    assert (refused.status_code, refused["Content-Type"]) == (401, "application/problem+json")
+    assert browser.get(path, HTTP_AUTHORIZATION=f"Bearer {acme.plaintext}").status_code == 200
