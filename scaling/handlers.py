@@ -6,8 +6,8 @@ from datetime import datetime
 
 from core.clock import utc_now
 from core.events import subscribe
-from core.lifecycle import Moment, takes_part
-from scaling import loop, services
+from core.lifecycle import Moment, NotYet, takes_part
+from scaling import loop, selectors, services
 from tenants.api import TenantChanged, TenantStatus
 
 
@@ -24,3 +24,21 @@ def follow_tenant(event: TenantChanged) -> None:
 def give_policy(tenant_id: str, now: datetime) -> str:
     policy = services.ensure_policy(tenant_id=tenant_id, now=now)
     return f"{policy.min_replicas} to {policy.max_replicas} workers"
+
+
+@takes_part(Moment.STARTED, "workers")
+def let_workers_start(tenant_id: str, now: datetime) -> str:
+    services.ensure_policy(tenant_id=tenant_id, now=now)
+    loop.settle_tenant(tenant_id, now=now)
+    return "its policy decides again"
+
+
+@takes_part(Moment.STOPPED, "workers")
+def wait_for_workers(tenant_id: str, now: datetime) -> str:
+    """Order none, and wait until none is seen."""
+    loop.settle_tenant(tenant_id, now=now)
+    fleet = selectors.fleet_or_none()
+    left = len(fleet.tenants[tenant_id].workers) if fleet and tenant_id in fleet.tenants else 0
+    if left:
+        raise NotYet(f"{left} workers are left")
+    return "no worker is left"

@@ -80,7 +80,15 @@ from tenants.services.invitations import (
 )
 from tenants.services.jobs import job_steps, resume_job, run_due_jobs, run_job
 from tenants.services.keys import create_api_key, create_operator_token, revoke_api_key
-from tenants.services.lifecycle import create_tenant, rename_tenant, resume_tenant, set_plan, suspend_tenant
+from tenants.services.lifecycle import (
+    archive_tenant,
+    create_tenant,
+    rename_tenant,
+    restore_tenant,
+    resume_tenant,
+    set_plan,
+    suspend_tenant,
+)
 from tenants.services.members import add_member, change_role, find_account, leave_tenant, remove_member
 from tenants.services.operators import dismiss_operator, keep_a_super, set_operator_role
 from tenants.workspace.api import (
@@ -154,6 +162,7 @@ __all__ = [
     "add_member",
     "all_tenant_facts",
     "allows",
+    "archive_tenant",
     "back_up",
     "backup_by_id",
     "backup_manifest",
@@ -198,6 +207,7 @@ __all__ = [
     "rename_tenant",
     "renew_invitation",
     "restore_backup",
+    "restore_tenant",
     "resume_job",
     "resume_tenant",
     "revoke_api_key",

@@ -31,7 +31,7 @@ from tenants.serializers import (
     TenantSerializer,
 )
 from tenants.services.keys import create_api_key, revoke_api_key
-from tenants.services.lifecycle import create_tenant, resume_tenant, suspend_tenant
+from tenants.services.lifecycle import archive_tenant, create_tenant, restore_tenant, resume_tenant, suspend_tenant
 
 
 class TenantList(ApiView):
@@ -90,6 +90,30 @@ class ResumeTenant(TenantView):
     def post(self, request: Request, tenant_id: str) -> Response:
         """Let a suspended tenant's traffic flow again."""
         tenant = resume_tenant(tenant_id=self.tenant_id, acting=caller_actor(self.caller), now=utc_now())
+        return Response(TenantSerializer(tenant).data)
+
+
+class ArchiveTenant(TenantView):
+    access = {"POST": Access("tenants.change_tenant")}
+
+    @extend_schema(
+        operation_id="archive_tenant", request=ReasonSerializer, responses={200: TenantSerializer}, tags=["Tenants"]
+    )
+    def post(self, request: Request, tenant_id: str) -> Response:
+        """Put a tenant away: no traffic, no workers, keys refused; its data stays."""
+        reason = checked(ReasonSerializer, request)["reason"]
+        acting = caller_actor(self.caller)
+        tenant = archive_tenant(tenant_id=self.tenant_id, reason=reason, acting=acting, now=utc_now())
+        return Response(TenantSerializer(tenant).data)
+
+
+class RestoreTenant(TenantView):
+    access = {"POST": Access("tenants.change_tenant")}
+
+    @extend_schema(operation_id="restore_tenant", request=None, responses={200: TenantSerializer}, tags=["Tenants"])
+    def post(self, request: Request, tenant_id: str) -> Response:
+        """Bring an archived tenant back, active, with its keys and data."""
+        tenant = restore_tenant(tenant_id=self.tenant_id, acting=caller_actor(self.caller), now=utc_now())
         return Response(TenantSerializer(tenant).data)
 
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from django.db import IntegrityError, transaction
 
 from audit.api import Actor, emit, record
-from core.errors import InvalidInput, StaleState
+from core.errors import InvalidInput
 from core.faults import fault_point
 from tenants.data import JobKind, JobStep, StepState, TenantChanged, TenantStatus, TenantType
 from tenants.errors import SlugNotUsable, SlugTaken, TenantNotFound, WrongStatus
 from tenants.models import Tenant
 from tenants.provisioning.claim import take_over
 from tenants.provisioning.pool import make_ready_schema
-from tenants.services.jobs import open_job
+from tenants.selectors import tenant_by_id
+from tenants.services.jobs import cancel_open_jobs, open_job, run_job
 from tenants.tasks import wake
 
 _SLUG = re.compile(r"[a-z][a-z0-9-]{1,38}[a-z0-9]")
@@ -87,33 +90,65 @@ def _check_input(slug: str, name: str, owner_email: str) -> None:
         raise InvalidInput("This is not an e-mail address", fields={"owner_email": ["must be an e-mail address"]})
 
 
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """From which states into which, and how the audit log calls it."""
+
+    old: tuple[TenantStatus, ...]
+    new: TenantStatus
+    action: str
+
+
+_MOVES = {
+    JobKind.SUSPEND: _Move((TenantStatus.ACTIVE,), TenantStatus.SUSPENDED, "tenants.suspend"),
+    JobKind.RESUME: _Move((TenantStatus.SUSPENDED,), TenantStatus.ACTIVE, "tenants.resume"),
+    JobKind.ARCHIVE: _Move((TenantStatus.ACTIVE, TenantStatus.SUSPENDED), TenantStatus.ARCHIVED, "tenants.archive"),
+    JobKind.RESTORE: _Move((TenantStatus.ARCHIVED,), TenantStatus.ACTIVE, "tenants.restore"),
+}
+
+
 def suspend_tenant(*, tenant_id: str, reason: str, acting: Actor, now: datetime) -> Tenant:
-    """Stop the tenant's traffic within 5 s; its data stays. A second call changes nothing."""
-    if not reason.strip():
-        raise InvalidInput("Suspending needs a reason", fields={"reason": ["must not be empty"]})
-    return _move(tenant_id, TenantStatus.ACTIVE, TenantStatus.SUSPENDED, reason.strip()[:300], acting)
+    """Stop the tenant's traffic and workers within 5 s; its data stays. A second call changes nothing."""
+    return _move(tenant_id, JobKind.SUSPEND, _reason(reason, "Suspending"), acting, now)
 
 
 def resume_tenant(*, tenant_id: str, acting: Actor, now: datetime) -> Tenant:
     """Let the tenant's traffic flow again. A second call changes nothing."""
-    return _move(tenant_id, TenantStatus.SUSPENDED, TenantStatus.ACTIVE, "", acting)
+    return _move(tenant_id, JobKind.RESUME, "", acting, now)
+
+
+def archive_tenant(*, tenant_id: str, reason: str, acting: Actor, now: datetime) -> Tenant:
+    """Put a tenant away: as suspended, and its keys are as unknown as anybody's. A second call changes nothing."""
+    return _move(tenant_id, JobKind.ARCHIVE, _reason(reason, "Archiving"), acting, now)
+
+
+def restore_tenant(*, tenant_id: str, acting: Actor, now: datetime) -> Tenant:
+    """Bring an archived tenant back, active, with keys, members and data. A second call changes nothing."""
+    return _move(tenant_id, JobKind.RESTORE, "", acting, now)
+
+
+def _reason(reason: str, what: str) -> str:
+    if not reason.strip():
+        raise InvalidInput(f"{what} needs a reason", fields={"reason": ["must not be empty"]})
+    return reason.strip()[:300]
 
 
 @transaction.atomic
-def _move(tenant_id: str, old: TenantStatus, new: TenantStatus, reason: str, acting: Actor) -> Tenant:
-    tenant: Tenant | None = Tenant.objects.select_for_update().filter(pk=tenant_id).first()
-    if tenant is None:
-        raise TenantNotFound()
-    if tenant.status == new:
-        return tenant
-    if tenant.status != old:
-        raise WrongStatus(f"A tenant that is {tenant.get_status_display()} cannot become {new.title()}")
-    if Tenant.objects.filter(pk=tenant.pk, status=old).update(status=new, status_reason=reason) != 1:
-        raise StaleState()
-    tenant.status, tenant.status_reason = new, reason
-    action = "tenants.suspend" if new == TenantStatus.SUSPENDED else "tenants.resume"
-    record(action, actor=acting, tenant_id=tenant.id, target=tenant.public_id, detail={"reason": reason})
-    emit(TenantChanged(tenant.id, new))
+def _move(tenant_id: str, kind: JobKind, reason: str, acting: Actor, now: datetime) -> Tenant:
+    """Change the status, and follow by a job what comes of it in other rooms; what was under way before ends here."""
+    move = _MOVES[kind]
+    if tenant_by_id(tenant_id).status == move.new:
+        return tenant_by_id(tenant_id)
+    cancel_open_jobs(tenant_id, now=now)
+    tenant: Tenant = Tenant.objects.select_for_update().get(pk=tenant_id)
+    if tenant.status not in move.old:
+        raise WrongStatus(f"A tenant that is {tenant.get_status_display()} cannot become {move.new.title()}")
+    tenant.status, tenant.status_reason = move.new, reason
+    tenant.save(update_fields=["status", "status_reason"])
+    record(move.action, actor=acting, tenant_id=tenant.id, target=tenant.public_id, detail={"reason": reason})
+    emit(TenantChanged(tenant.id, move.new))
+    job = open_job(kind=kind, tenant_id=tenant.id, acting=acting, now=now)
+    transaction.on_commit(partial(run_job, job.id, now=now), robust=True)
     return tenant
 
 

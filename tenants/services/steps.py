@@ -33,6 +33,14 @@ def _creation() -> Iterator[Step]:
     yield Step("announce", _announce)
 
 
+def _stopping() -> Iterator[Step]:
+    yield from _parts(Moment.STOPPED)
+
+
+def _starting() -> Iterator[Step]:
+    yield from _parts(Moment.STARTED)
+
+
 def _parts(moment: Moment) -> Iterator[Step]:
     for part in parts_of(moment):
         yield Step(part.name, partial(_take_part, part))
@@ -60,4 +68,10 @@ def _announce(job: TenantJob, now: datetime) -> str:
     return "told"
 
 
-_STEPS: dict[JobKind, Callable[[], Iterator[Step]]] = {JobKind.CREATE: _creation}
+_STEPS: dict[JobKind, Callable[[], Iterator[Step]]] = {
+    JobKind.CREATE: _creation,
+    JobKind.SUSPEND: _stopping,
+    JobKind.ARCHIVE: _stopping,
+    JobKind.RESUME: _starting,
+    JobKind.RESTORE: _starting,
+}

@@ -12,7 +12,9 @@ from django.db.migrations.recorder import MigrationRecorder
 from audit.models import AuditEntry, OutboxEvent
 from core.clock import utc_now
 from core.errors import InvalidInput
+from core.redis import control
 from core.tenancy import platform_scope, schema_scope, tenant_scope
+from proxy.records import tenant_name
 from tenants import api
 from tenants.models import Domain, Membership, Tenant
 from tenants.provisioning.head import TEMPLATE
@@ -20,6 +22,7 @@ from tenants.provisioning.schema import drop_schema, schema_exists
 from tenants.services import lifecycle
 from tenants.workspace.models import Conversation
 from tests import cast
+from tests.scaling.conftest import report, worker
 from tests.tenants.conftest import schemas
 
 pytestmark = pytest.mark.django_db
@@ -201,3 +204,35 @@ def test_many_creations_at_once_give_each_its_own_schema_and_one_winner_of_a_slu
     assert len(made) == len(set(made)) == 8
     for schema in made:
         drop_schema(schema)
+
+
+def test_an_archived_tenant_comes_back_with_its_data_and_each_turn_is_a_job(acme: cast.Player) -> None:
+    with tenant_scope(acme.tenant.ref):
+        Conversation.objects.create(title="kept", model="demo", member_id="1")
+    common = {"tenant_id": acme.tenant.id, "acting": cast.TESTER, "now": NOW}
+    for _ in range(2):
+        assert api.archive_tenant(reason="gone quiet", **common).status == api.TenantStatus.ARCHIVED
+    with pytest.raises(api.WrongStatus):
+        api.suspend_tenant(reason="unpaid", **common)
+    for _ in range(2):
+        assert api.restore_tenant(**common).is_active
+    with tenant_scope(acme.tenant.ref):
+        assert Conversation.objects.get().title == "kept"
+    kinds = api.TenantJob.objects.filter(tenant_id=acme.tenant.id).order_by("id").values_list("kind", "state")
+    assert list(kinds)[1:] == [("ARCHIVE", "CANCELLED"), ("RESTORE", "WAITING")]
+    with pytest.raises(InvalidInput):
+        api.archive_tenant(reason=" ", **common)
+
+
+@pytest.mark.usefixtures("redis")
+def test_the_job_of_a_suspension_withdraws_it_everywhere_and_waits_for_the_last_worker(acme: cast.Player) -> None:
+    api.suspend_tenant(tenant_id=acme.tenant.id, reason="unpaid", acting=cast.TESTER, now=NOW)
+    job = api.TenantJob.objects.get(kind="SUSPEND")
+    report(NOW, {acme.tenant.id: [worker()]})
+    assert api.run_job(job.id, now=NOW) is api.JobState.WAITING
+    report(NOW, {acme.tenant.id: []})
+    assert api.run_job(job.id, now=NOW) is api.JobState.DONE
+    job.refresh_from_db()
+    notes = {step.name: step.note for step in api.job_steps(job)}
+    assert notes == {"gateway": "known to every gateway", "workers": "no worker is left"}
+    assert b"SUSPENDED" in control().get(tenant_name(acme.tenant.id))
