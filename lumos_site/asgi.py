@@ -30,11 +30,11 @@ from lumos_site.statics import StaticFiles  # noqa: E402
 from lumos_site.wire import App, Receive, Scope, Send, not_found, refuse_socket  # noqa: E402
 from proxy import asgi as gateway  # noqa: E402
 from proxy.consumers import ChatConsumer  # noqa: E402
-from proxy.protocol import GatewayProtocol  # noqa: E402
+from proxy.protocol import BoundedHeads, GatewayProtocol  # noqa: E402
 
 ROLE = os.environ.get("LUMOS_ROLE", "web")
 SERVES_GATEWAY = ROLE in ("web", "gateway")
-HttpProtocol: type[HttpToolsProtocol] = GatewayProtocol if SERVES_GATEWAY else HttpToolsProtocol
+HttpProtocol: type[HttpToolsProtocol] = GatewayProtocol if SERVES_GATEWAY else BoundedHeads
 chat: App = ChatConsumer.as_asgi()
 behind: App = not_found
 if ROLE != "gateway":

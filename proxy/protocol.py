@@ -28,23 +28,87 @@ log = structlog.get_logger(__name__)
 HOT: Final[dict[bytes, Endpoint]] = {
     path.encode(): endpoints["POST"] for path, endpoints in ENDPOINTS if "POST" in endpoints
 }
+HEAD_LIMIT = 64 * 1024  # bytes, beside what one read holds
+HEAD_SECONDS = 30.0
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LINE = b"%b: %b\r\n"
 _END = b"0\r\n\r\n"
 
 
-class GatewayProtocol(HttpToolsProtocol):
+class BoundedHeads(HttpToolsProtocol):
+    """Bounds the head of a request, which anybody may send before they are known: its bytes and its time.
+
+    The parser keeps a head until it is whole and the server's own class sets no limit, so one connection could fill
+    the memory, and a thousand silent ones stay for ever. Trailers after a body are dropped: they would count as
+    headers, and a credential or an address could be smuggled past a proxy in them.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_body = False
+        self._heads = 0
+        self._head_size = 0
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._head_is_here()
+
+    def data_received(self, data: bytes) -> None:
+        in_body, heads = self._in_body, self._heads
+        super().data_received(data)
+        if in_body or self._in_body or heads != self._heads:
+            return
+        self._head_size += len(data)
+        if self._head_size > HEAD_LIMIT and not self.transport.is_closing():
+            self.send_400_response("The head of the request is too large.")
+        elif self._deadline is None and not self.transport.is_closing():
+            self._await_head()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_body:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._in_body = True
+        self._heads += 1
+        self._head_size = 0
+        self._head_is_here()
+        self.take_request()
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        super().on_message_complete()
+
+    def take_request(self) -> None:
+        """The head is whole: serve it."""
+        super().on_headers_complete()
+
+    def _await_head(self) -> None:
+        self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _head_is_here(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class GatewayProtocol(BoundedHeads):
     """One connection of a client."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._port: HttpPort | None = None
 
-    def on_headers_complete(self) -> None:
+    def take_request(self) -> None:
         endpoint = HOT.get(self.url)
         gateway = asgi.running_gateway()
         if endpoint is None or gateway is None or not self._is_plain():
-            super().on_headers_complete()
+            super().take_request()
         else:
             self._serve(endpoint, gateway)
 
