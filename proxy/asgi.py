@@ -13,6 +13,7 @@ from core.errors import LumosError
 from core.redis import redis_url
 from proxy.conf import gateway_settings
 from proxy.endpoints import ENDPOINTS, Endpoint, no_such_route
+from proxy.envelope import error_event
 from proxy.errors import BodyTooLarge, ClientGone
 from proxy.exchange import Exchange, Headers
 from proxy.gateway import Gateway
@@ -123,6 +124,9 @@ class AsgiPort:
     async def finish(self, data: bytes) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": False})
         self._stop_watching()
+
+    async def fail(self, status: int, envelope: bytes) -> None:
+        await self.finish(error_event(envelope))
 
     def watch(self, gone: Callable[[], None]) -> None:
         self._watcher = asyncio.get_running_loop().create_task(self._wait_for_leaving(gone))

@@ -156,6 +156,8 @@ class SilentPort:
 
     async def finish(self, data: bytes) -> None: ...
 
+    async def fail(self, status: int, envelope: bytes) -> None: ...
+
     def watch(self, gone: Callable[[], None]) -> None: ...
 
 
@@ -188,11 +190,11 @@ class SocketPort(SilentPort):
             await self._consumer.send(frames.refusing(self._id, self._status, data))
         elif not self._streams:
             await self._consumer.send(frames.carrying(self._id, "answer", data))
-        elif data.startswith(b'data: {"error":'):
-            [envelope] = frames.payloads(data)
-            await self._consumer.send(frames.refusing(self._id, 502, envelope))
         else:
             await self.write(data)
+
+    async def fail(self, status: int, envelope: bytes) -> None:
+        await self._consumer.send(frames.refusing(self._id, status, envelope))
 
 
 def _credentials(scope: dict[str, Any]) -> tuple[Headers, str | None]:

@@ -49,9 +49,9 @@ def error_headers(error: Exception) -> Headers:
     return headers
 
 
-def error_event(error: Exception) -> bytes:
+def error_event(envelope: bytes) -> bytes:
     """An error inside a stream. Clients that wait for `[DONE]` get it after the error, never instead of it."""
-    return b"data: " + error_body(error) + b"\n\ndata: [DONE]\n\n"
+    return b"data: " + envelope + b"\n\ndata: [DONE]\n\n"
 
 
 def answer_headers(request_id: str, elapsed_ms: int, admission: Admission | None, *, stream: bool) -> Headers:

@@ -25,6 +25,7 @@ LumosError
         ├── ProviderRefused       4xx  a refusal that the caller caused, passed on
         ├── ProviderLimited       429
         ├── ProviderUnavailable   503
+        ├── ProviderMisconfigured 503  key, account or model: only the operator can mend it
         ├── ProviderTimeout       504
         ├── ProviderLost          502
         ├── ProviderMalformed     502
@@ -231,6 +232,12 @@ class ProviderUnavailable(ProviderFailure):
     code = "provider_unavailable"
     status = 503
     title = "The provider of this model is not available"
+
+
+class ProviderMisconfigured(ProviderUnavailable):
+    code = "provider_refused_credentials"
+    retry = False
+    title = "The provider of this model is not set up to serve it; only the operator can mend that"
 
 
 class ProviderTimeout(ProviderFailure):

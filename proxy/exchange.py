@@ -44,6 +44,11 @@ class Port(Protocol):
         """The last bytes of the answer."""
         ...
 
+    async def fail(self, status: int, envelope: bytes) -> None:
+        """The end of an answer that broke after it had begun: the error as JSON, and the status that it comes
+        too late for."""
+        ...
+
     def watch(self, gone: Callable[[], None]) -> None:
         """From now on `gone` is called when the client leaves before the answer is complete."""
         ...
@@ -139,6 +144,12 @@ class Exchange:
     async def finish(self, data: bytes) -> None:
         self.writing_since = self._now()
         await self.port.finish(data)
+        self.finished = True
+        self.writing_since = 0.0
+
+    async def fail(self, status: int, envelope: bytes) -> None:
+        self.writing_since = self._now()
+        await self.port.fail(status, envelope)
         self.finished = True
         self.writing_since = 0.0
 

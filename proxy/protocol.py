@@ -19,6 +19,7 @@ from uvicorn.protocols.utils import get_client_addr
 
 from proxy import asgi
 from proxy.endpoints import ENDPOINTS, Endpoint
+from proxy.envelope import error_event
 from proxy.errors import BodyTooLarge, ClientGone
 from proxy.exchange import Exchange, Headers
 from proxy.gateway import Gateway
@@ -223,6 +224,9 @@ class HttpPort:
         if not self._cycle.disconnected:
             self._transport.write(self._framed(data, last=True))
             self._complete()
+
+    async def fail(self, status: int, envelope: bytes) -> None:
+        await self.finish(error_event(envelope))
 
     def watch(self, gone: Callable[[], None]) -> None:
         self._gone = gone

@@ -2,7 +2,9 @@
 
 A settlement may be sent twice (its answer was lost): the reservation's id makes the second one do nothing. What
 does not fit or is left at the end of the process is swept later as abandoned, at the input estimate. A reservation
-whose own answer was lost is given back, for its request was refused and nobody may be charged for that.
+whose own answer was lost is given back, for its request was refused and nobody may be charged for that. Each kind has
+a backlog of its own, and settlements go first: a store that fails refuses requests by the thousand, and what they
+leave to give back must not cost what others have used.
 """
 
 from __future__ import annotations
@@ -43,17 +45,18 @@ class GiveBack:
 
 
 class Settler:
-    """Books at once when Redis answers; else keeps at most `backlog` settlements and repeats them in order."""
+    """Books at once when Redis answers; else keeps at most `backlog` of each kind and repeats them in order."""
 
     def __init__(self, engine: QuotaEngine, backlog: int) -> None:
         self._engine = engine
         self._backlog = backlog
-        self._waiting: deque[Settlement | GiveBack] = deque()
+        self._settlements: deque[Settlement | GiveBack] = deque()
+        self._give_backs: deque[Settlement | GiveBack] = deque()
         self._worker: asyncio.Task[None] | None = None
         self.lost = 0
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._settlements) + len(self._give_backs)
 
     async def book(self, settlement: Settlement) -> None:
         """Never raises but for cancellation; whatever happens, the settlement is booked, kept, or counted as lost."""
@@ -72,11 +75,11 @@ class Settler:
         self._keep(GiveBack(Ticket(reservation_id, tenant_id, b"")))
 
     async def drain(self, seconds: float) -> int:
-        """Waits for the backlog; returns how many settlements are left to the sweeper."""
+        """Waits for the backlog; returns how many are left to the sweeper."""
         if self._worker is not None:
             await asyncio.wait({self._worker}, timeout=seconds)
             self._worker.cancel()
-        return len(self._waiting)
+        return len(self)
 
     async def _send(self, settlement: Settlement | GiveBack) -> None:
         if isinstance(settlement, GiveBack):
@@ -91,10 +94,11 @@ class Settler:
         )
 
     def _keep(self, settlement: Settlement | GiveBack) -> None:
-        if len(self._waiting) >= self._backlog:
+        waiting = self._give_backs if isinstance(settlement, GiveBack) else self._settlements
+        if len(waiting) >= self._backlog:
             self._lose(settlement, None)
             return
-        self._waiting.append(settlement)
+        waiting.append(settlement)
         if self._worker is None or self._worker.done():
             self._worker = asyncio.get_running_loop().create_task(self._repeat())
 
@@ -109,18 +113,18 @@ class Settler:
 
     async def _repeat(self) -> None:
         attempt = 0
-        while self._waiting:
-            settlement = self._waiting[0]
+        while waiting := self._settlements or self._give_backs:
+            settlement = waiting[0]
             try:
                 await self._send(settlement)
             except LumosError as error:
                 if self._gives_up(settlement, error):
-                    self._waiting.popleft()
+                    waiting.popleft()
                     self._lose(settlement, error)
                 await asyncio.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
                 attempt += 1
             else:
-                self._waiting.popleft()
+                waiting.popleft()
                 attempt = 0
 
     @staticmethod

@@ -85,6 +85,14 @@ class UsageFact:
     provisional_micro: int
     live: bool
 
+    @property
+    def reached_a_provider(self) -> bool:
+        """Whether a price per request applies: not to a provider that failed, nor to a request whose client left
+        before it was sent, of which nothing was used."""
+        if self.status == UsageStatus.CLIENT_CLOSED:
+            return bool(self.input_tokens or self.output_tokens)
+        return self.status != UsageStatus.UPSTREAM_ERROR
+
     def to_json(self) -> bytes:
         return json.dumps({name: getattr(self, name) for name in _FACT_FIELDS}, separators=(",", ":")).encode()
 

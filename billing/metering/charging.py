@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from billing.data import Period, UsageFact, UsageStatus
+from billing.data import Period, UsageFact
 from billing.errors import UnknownPrice
 from billing.estimate import MeteredPrice, prices_of
 from billing.metering.contracts import Contract
@@ -107,7 +107,7 @@ class ChargeBook:
                 fact.input_tokens,
                 fact.cached_tokens,
                 fact.output_tokens,
-                requests=fact.status != UsageStatus.UPSTREAM_ERROR,
+                requests=fact.reached_a_provider,
             )
         except UnknownPrice:
             self._correct(fact, 0)

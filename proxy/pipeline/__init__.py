@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from core.errors import LumosError
-from proxy.envelope import answer_headers, error_body, error_event, error_headers, error_status
+from proxy.envelope import answer_headers, error_body, error_headers, error_status
 from proxy.errors import ClientGone, GatewayError, NotReady
 from proxy.pipeline import admit, authenticate, forward, limit, relay, reserve, route, settle
 
@@ -81,7 +81,7 @@ async def _end_badly(exchange: Exchange, error: Exception) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_LAST_WORDS_SECONDS):
             if exchange.begun:
-                await exchange.finish(error_event(error))
+                await exchange.fail(error_status(error), error_body(error))
             else:
                 await refuse(exchange, error)
 

@@ -1,7 +1,8 @@
 """Closing the books of a request, once, whatever happened to it; owns which counts are charged.
 
 Reported counts are charged as reported. Without a report, what was sent and what was seen is estimated and marked.
-A provider that failed before it answered anything is charged nothing.
+A provider that failed before it answered anything is charged nothing, and neither is a client that left before
+anything was sent: not even the price of a request.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ async def close(exchange: Exchange, gateway: Gateway) -> None:
         return
     inputs, cached, outputs, estimated = charged(exchange, status)
     try:
-        micro = price(exchange, inputs, cached, outputs)
+        micro = price(exchange, inputs, cached, outputs) if inputs or outputs else 0
     except GatewayError:
         micro = 0  # a sheet that prices less than it did at admission; the ingest settles the exact charge
     event = fact_json(exchange, status, (inputs, cached, outputs), micro=micro, estimated=estimated)

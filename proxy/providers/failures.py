@@ -16,6 +16,7 @@ import orjson
 from proxy.errors import (
     ProviderFailure,
     ProviderLimited,
+    ProviderMisconfigured,
     ProviderRefused,
     ProviderTimeout,
     ProviderUnavailable,
@@ -25,10 +26,10 @@ from proxy.upstream.inbox import Inbox
 _CALLERS_FAULT = frozenset({400, 409, 413, 415, 422})
 _UNAVAILABLE = frozenset({502, 503, 529})
 _OPERATORS_FAULT: dict[int, Callable[[], ProviderFailure]] = {
-    401: partial(ProviderUnavailable, code="provider_refused_credentials"),
-    402: partial(ProviderUnavailable, code="provider_refused_credentials"),
-    403: partial(ProviderUnavailable, code="provider_refused_credentials"),
-    404: partial(ProviderFailure, code="provider_model_missing"),
+    401: ProviderMisconfigured,
+    402: ProviderMisconfigured,
+    403: ProviderMisconfigured,
+    404: partial(ProviderMisconfigured, code="provider_model_missing", status=502),
     408: ProviderTimeout,
     504: ProviderTimeout,
 }
@@ -53,7 +54,7 @@ def failure_of(inbox: Inbox, body: bytes) -> ProviderFailure:
 
 def _limited(inbox: Inbox, error: dict[str, Any]) -> ProviderFailure:
     if error.get("code") == "insufficient_quota":
-        return ProviderUnavailable(code="provider_quota_exhausted")
+        return ProviderMisconfigured(code="provider_quota_exhausted")
     return ProviderLimited(retry_after_ms=retry_after_ms(inbox))
 
 

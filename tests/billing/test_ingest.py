@@ -206,6 +206,17 @@ def test_a_provider_that_failed_is_no_paid_request(stream: redis_library.Redis, 
     assert UsageRollup.objects.get(grain="hour").failures == 4
 
 
+def test_a_client_that_left_before_anything_was_sent_pays_for_no_request(
+    stream: redis_library.Redis, mixed: Player
+) -> None:
+    send(*facts_of(mixed.tenant.id, *[(0, 0, 0)] * 4, status="client_closed"))
+    take()
+    assert precise_usage(running_bill(mixed.tenant.id, MOMENT)) == 0
+    send(*facts_of(mixed.tenant.id, *[(3, 0, 0)] * 4, status="client_closed"))
+    take()
+    assert precise_usage(running_bill(mixed.tenant.id, MOMENT)) > 0, "those that were sent are paid for"
+
+
 def test_a_late_event_is_charged_in_its_own_period_and_at_the_cost_of_its_time(
     stream: redis_library.Redis, acme: Player, catalogue: None
 ) -> None:

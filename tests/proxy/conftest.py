@@ -13,9 +13,9 @@ from tests.proxy.serving import PORTS, Ways
 from tests.proxy.world import World, make_world
 
 
-def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The gateway is tested on the loop that it runs on in production."""
-    return {"uvloop": uvloop.new_event_loop}
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """What is about the bytes on a connection runs on the loop of production, the rest on Python's own."""
+    return {"uvloop": uvloop.new_event_loop} if "test_ports" in item.nodeid else {"asyncio": asyncio.new_event_loop}
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from core.clock import utc_now
 from proxy.consumers import ChatConsumer
 from proxy.tokens import mint_browser_token
+from tests.proxy.fakeserver import Call, chunk_of, fake_server
 from tests.proxy.serving import Served, serving
-from tests.proxy.world import World
+from tests.proxy.world import World, model
 
 ASK: dict[str, Any] = {"model": "demo-chat", "messages": [{"role": "user", "content": "hello"}], "stream": True}
 
@@ -118,7 +119,27 @@ async def test_errors_before_and_inside_a_stream_carry_the_id_and_the_status(wor
         late = (await hear(connection))["late"]
     assert (early[0]["type"], early[0]["status"]) == ("error", 429)
     assert [frame["type"] for frame in late[-2:]] == ["error", "done"]
-    assert late[-2]["error"]["code"] == "provider_connection_lost"
+    assert (late[-2]["status"], late[-2]["error"]["code"]) == (502, "provider_connection_lost")
+
+
+async def test_an_error_in_mid_stream_has_the_status_that_it_would_have_had_before(world: World) -> None:
+    async def act(call: Call) -> None:
+        await call.begin_stream()
+        for word in ("some", "words"):
+            await call.event(chunk_of(word))
+        await asyncio.sleep(0.2)
+        if call.json["model"] == "limited":
+            await call.event({"error": {"message": "slow down", "code": "rate_limit_exceeded"}})
+        await asyncio.sleep(30)
+
+    async with fake_server(act) as upstream:
+        world.publish_catalogue(model("limited", "real"), model("silent", "real"), upstream=upstream.base_url)
+        async with socket_server(idle_ms=500) as served, opened(served, world.token) as connection:
+            await say(connection, "a", model="limited")
+            await say(connection, "b", model="silent")
+            heard = await hear(connection, 2)
+    told = {name: (frames[-2]["status"], frames[-2]["error"]["code"]) for name, frames in heard.items()}
+    assert told == {"a": (429, "rate_limit_exceeded"), "b": (504, "provider_timeout")}
 
 
 @pytest.mark.parametrize(
@@ -205,7 +226,7 @@ async def test_a_revoked_key_loses_its_streams_and_its_connection(world: World) 
             while True:
                 frames.append(json.loads(await asyncio.wait_for(connection.recv(), 5)))
         assert connection.close_code == 1008
-    assert frames[-2]["error"]["code"] == "access_withdrawn"
+    assert (frames[-2]["status"], frames[-2]["error"]["code"]) == (403, "access_withdrawn")
     [event] = world.wait_for_events(1)
     assert event["status"] == "stream_error"
 

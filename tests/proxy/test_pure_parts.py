@@ -290,6 +290,9 @@ class TestUsage:
         assert reported({"prompt_tokens": 5, "prompt_tokens_details": None}) == TokenUsage(5, 0, 0)
 
 
+_SPENT = b'{"error":{"code":"insufficient_quota"}}'
+
+
 class TestFailures:
     async def failed(self, status: int, content: bytes = b"", **headers: str) -> GatewayError:
         import asyncio
@@ -318,6 +321,10 @@ class TestFailures:
     async def test_a_providers_status_is_never_the_callers_by_accident(self, status: int, ours: int, code: str) -> None:
         failure = await self.failed(status, b"<html>")
         assert (failure.status, failure.code) == (ours, code)
+
+    @pytest.mark.parametrize(("status", "body"), [(401, b""), (402, b""), (403, b""), (404, b""), (429, _SPENT)])
+    async def test_what_only_the_operator_can_mend_advises_no_retry(self, status: int, body: bytes) -> None:
+        assert (b"x-should-retry", b"false") in envelope.error_headers(await self.failed(status, body))
 
     async def test_a_refusal_that_the_caller_caused_is_passed_on_without_secrets(self) -> None:
         error = {"message": "bad for sk-abcdefghijklmnop", "param": "messages", "code": "context_length_exceeded"}

@@ -49,6 +49,9 @@ class MemoryPort:
         self.sent.append(data)
         self.ended = True
 
+    async def fail(self, status: int, envelope: bytes) -> None:
+        await self.finish(envelope)
+
     def watch(self, gone: Callable[[], None]) -> None:
         self.gone = gone
 
