@@ -29,7 +29,7 @@ from tenants.provisioning.schema import create_template
 
 log = structlog.get_logger(__name__)
 ATTEMPTS = 3
-_LOCK = 7_052_002  # advisory: one run at a time, the others wait
+_LOCK = 7_052_004  # advisory: one run at a time, the others wait
 # A connection keeps about 0.75 MiB of catalogue per schema that it touched, until it is closed.
 _SCHEMAS_PER_CONNECTION = 100
 
