@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -97,16 +98,24 @@ class TestOrder:
 
 class TestLimit:
     async def test_an_address_has_a_rate_and_says_when_to_return(self, world: World) -> None:
+        now = time.monotonic_ns()
+
+        async def ask(milliseconds: int, ip: str = "192.0.2.1") -> None:
+            exchange = exchange_for(None, ip=ip)
+            exchange.started_ns = now + milliseconds * 1_000_000
+            await limit.by_address(exchange, gateway)
+
         async with running(ip_rate=10, ip_burst=2) as gateway:
-            for _ in range(2):
-                await limit.by_address(exchange_for(None), gateway)
+            await ask(0)
+            await ask(0)
             with pytest.raises(LayerLimited) as refused:
-                await limit.by_address(exchange_for(None), gateway)
+                await ask(1)
             assert (refused.value.status, refused.value.code) == (429, "ip_rate_limit_exceeded")
-            assert refused.value.retry_after_ms is not None
-            await asyncio.sleep(refused.value.retry_after_ms / 1000)
-            await limit.by_address(exchange_for(None), gateway)
-            await limit.by_address(exchange_for(None, ip="192.0.2.2"), gateway)
+            assert refused.value.retry_after_ms == 99
+            await ask(1, ip="192.0.2.2")
+            with pytest.raises(LayerLimited):
+                await ask(99)
+            await ask(100)
 
     @pytest.mark.parametrize(
         ("one", "two", "same"),
@@ -174,6 +183,19 @@ class TestAuthenticate:
             assert port_of(exchange).status == 401
             bodies.add(port_of(exchange).sent[0])
         assert len(bodies) == 1
+
+    async def test_a_key_ends_with_the_millisecond_that_it_names(self, gateway: Gateway, world: World) -> None:
+        token, ends = new_key("live"), 1_795_000_000_000
+        world.publish_key(token, expires_at_ms=ends)
+
+        async def ask(moment: int) -> None:
+            exchange = exchange_for(token)
+            exchange.occurred_at_ms = moment
+            await through(exchange, gateway, authenticate.identify)
+
+        await ask(ends - 1)
+        with pytest.raises(CredentialRefused):
+            await ask(ends)
 
     async def test_when_redis_lost_what_was_published_nobody_is_told_to_be_unknown(self, world: World) -> None:
         control().delete(epoch_name(), key_name(digest_of(world.token)))
