@@ -10,21 +10,11 @@ from lumos_site.configuration.document import KeyEntry, ScalingEntry, TenantEntr
 from lumos_site.configuration.fields import Fields
 from lumos_site.configuration.marks import Source
 from lumos_site.configuration.read_plans import read_limits
-from scaling.api import Mode
+from scaling.api import POLICY_FIELDS, Mode
 from tenants.api import Role, Scope, TenantType
 
 _TENANT = ("name", "type", "plan", "region", "status", "members", "keys", "limits", "scaling")
 _KEY = ("live", "scopes", "models", "requests_per_minute", "tokens_per_minute", "expires_at", "revoked")
-_SCALING = (
-    "min_replicas",
-    "max_replicas",
-    "cpu_target_percent",
-    "memory_target_percent",
-    "queue_target",
-    "scale_up_cooldown_seconds",
-    "scale_down_cooldown_seconds",
-    "mode",
-)
 
 
 def read_tenant(slug: str, source: Source, node: yaml.Node, path: str) -> TenantEntry:
@@ -87,7 +77,7 @@ def _instant(fields: Fields, name: str) -> datetime | None:
 
 
 def _scaling(source: Source, node: yaml.Node, path: str) -> ScalingEntry:
-    fields = Fields(source, node, path, _SCALING)
+    fields = Fields(source, node, path, POLICY_FIELDS)
     return ScalingEntry(
         min_replicas=fields.whole("min_replicas", most=10_000),
         max_replicas=fields.whole("max_replicas", most=10_000),

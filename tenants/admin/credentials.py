@@ -31,7 +31,7 @@ from core.admin import (
     shown_once,
 )
 from core.clock import utc_now
-from tenants.admin.labels import KEY_COLOURS, key_state, token_state
+from tenants.admin.labels import KEY_COLOURS, KeyColumns, token_state
 from tenants.data import KeyLimits, Scope
 from tenants.models import ApiKey, OperatorToken
 from tenants.services.keys import create_api_key, create_operator_token, revoke_api_key, revoke_operator_token
@@ -104,7 +104,7 @@ class _MadeOnce(LumosModelAdmin):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(_MadeOnce):
+class ApiKeyAdmin(KeyColumns, _MadeOnce):
     form = NewKeyForm
     public_kind = "key"
     list_display = ("key_shown", "tenant_shown", "state", "scopes_shown", "limits_shown", "expires_shown", "made_shown")
@@ -157,14 +157,6 @@ class ApiKeyAdmin(_MadeOnce):
     @display(description=_("tenant"), ordering="tenant__name")
     def tenant_shown(self, key: ApiKey) -> str:
         return admin_link("tenants_tenant_change", key.tenant.name, key.tenant_id)
-
-    @display(description=_("state"), label=KEY_COLOURS)
-    def state(self, key: ApiKey) -> tuple[str, str]:
-        return key_state(key)
-
-    @display(description=_("scopes"))
-    def scopes_shown(self, key: ApiKey) -> str:
-        return ", ".join(key.scopes)
 
     @display(description=_("per minute"))
     def limits_shown(self, key: ApiKey) -> str:

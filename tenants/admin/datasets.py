@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.datasets import BaseDataset
 
 from core.admin import EMPTY, ReadOnlyAdmin, ago, display
-from tenants.admin.labels import KEY_COLOURS, key_state
+from tenants.admin.labels import KeyColumns
 from tenants.models import ApiKey, Domain, Membership
 
 
@@ -25,21 +25,13 @@ class _OfTenant(ReadOnlyAdmin):
         return rows.filter(tenant_id=self.extra_context.get("object"))
 
 
-class _Keys(_OfTenant):
+class _Keys(KeyColumns, _OfTenant):
     list_display = ("name", "key_shown", "state", "scopes_shown", "created_shown")
     ordering = ("-created_at",)
 
     @display(description=_("key"))
     def key_shown(self, key: ApiKey) -> str:
         return str(key)
-
-    @display(description=_("state"), label=KEY_COLOURS)
-    def state(self, key: ApiKey) -> tuple[str, str]:
-        return key_state(key)
-
-    @display(description=_("scopes"))
-    def scopes_shown(self, key: ApiKey) -> str:
-        return ", ".join(key.scopes)
 
     @display(description=_("created"))
     def created_shown(self, key: ApiKey) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,17 +10,13 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-
-
-def chromium_path() -> str | None:
-    return next((path for name in NAMES if (path := shutil.which(name))), None)
+from lumos_site.devtools.chromium import find_chromium
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A headless browser, or a skipped test that says what is missing."""
-    path = chromium_path()
+    path = find_chromium()
     if path is None:
         pytest.skip("browser tests need Chromium: apt-get install chromium")
     with sync_playwright() as playwright:

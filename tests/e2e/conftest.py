@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
+from tests.e2e.browsing import chromium
 from tests.e2e.crashing import ENVIRONMENT, CrashingLumos
 from tests.e2e.installation import Installation, open_for_the_servers
 from tests.e2e.traffic import Clients, clients_of
@@ -33,6 +35,12 @@ def crashing_lumos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crashin
         yield started
     finally:
         started.installation.end()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture

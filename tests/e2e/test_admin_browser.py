@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.browsing import chromium, watched_page
+from tests.e2e.browsing import watched_page
 from tests.e2e.installation import Installation
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e]
@@ -21,12 +21,6 @@ PAGES = (
     "/admin/scaling/scalingpolicy/",
     "/admin/django_celery_beat/periodictask/",
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

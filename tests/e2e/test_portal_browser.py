@@ -9,17 +9,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect
 
-from tests.e2e.browsing import chromium, watched_page
+from tests.e2e.browsing import watched_page
 from tests.e2e.installation import Installation
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e]
 PAGES = ("/", "/keys/", "/keys/new/", "/usage/", "/bill/", "/playground/", "/settings/")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ from decimal import Decimal
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from audit.api import seal_waiting
-from billing.api import UsageFact, ingest_pending, seed_catalogue, set_model_cost, subscribe_tenant
+from billing.api import ingest_pending, seed_catalogue, set_model_cost, subscribe_tenant
 from core.clock import utc_now
 from core.ids import new_ulid
-from core.redis import control, key
+from core.redis import control
 from proxy.api import add_model, add_provider, set_provider_key
 from quotas.api import Dimension, recover, seed_type_limits, set_limit, set_plan_limit
 from quotas.models import QuotaAlert
@@ -20,6 +20,7 @@ from scaling.models import ScalingDecision
 from tenants.api import Role, invite_member
 from tenants.data import BackupKind, BackupStatus, SchemaStatus
 from tenants.models import SchemaState, TenantBackup
+from tests.billing.facts import fact, send
 from tests.cast import TESTER, Operator, Player, found_acme, found_globex, found_initech
 
 
@@ -53,26 +54,15 @@ def _usage(player: Player) -> None:
     now = utc_now()
     for number, status in enumerate(("ok", "ok", "upstream_error")):
         milliseconds = int((now - timedelta(seconds=10 + number)).timestamp() * 1000)
-        fact = UsageFact(
+        usage = fact(
             id=f"req_{new_ulid(milliseconds)}",
             tenant_id=player.tenant.id,
             key_id=player.key.id,
-            model="demo-chat",
-            provider="demo",
-            endpoint="chat.completions",
-            input_tokens=100,
-            cached_tokens=0,
-            output_tokens=50,
             status=status,
             occurred_at_ms=milliseconds,
-            latency_ms=800,
-            first_token_ms=120,
             price_version="pro@1",
-            estimated=False,
-            provisional_micro=0,
-            live=True,
         )
-        control().xadd(key("usage"), {"e": fact.to_json()})
+        send(usage)
 
 
 def _limits(acme: Player) -> None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 Act = Callable[["Call"], Awaitable[None]]
@@ -179,3 +180,21 @@ async def good(call: Call) -> None:
         await good_stream(call)
     else:
         await call.answer_json(completion("hello", usage_of(7, 2)))
+
+
+async def endless(call: Call) -> None:
+    """A stream that outlasts every test: who ends it must be somebody else."""
+    await good_stream(call, words=100_000, pace=0.02)
+
+
+def closing_the_second() -> Act:
+    """Good answers, but for the second request, whose connection is cut."""
+    numbers = count(1)
+
+    async def act(call: Call) -> None:
+        if next(numbers) == 2:
+            call.writer.transport.abort()
+        else:
+            await good(call)
+
+    return act

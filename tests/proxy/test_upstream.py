@@ -21,7 +21,7 @@ from proxy.errors import (
 from proxy.upstream import inbox as inbox_module
 from proxy.upstream.inbox import Inbox
 from proxy.upstream.pool import Origin, Pool
-from tests.proxy.fakeserver import Call, FakeServer, fake_server, good, good_stream
+from tests.proxy.fakeserver import Call, FakeServer, closing_the_second, endless, fake_server, good, good_stream
 
 BODY = b'{"stream":true}'
 STREAM = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(BODY), BODY)
@@ -91,13 +91,7 @@ async def test_a_kept_connection_that_died_meanwhile_costs_no_request() -> None:
 
 
 async def test_a_stale_connection_is_replaced_even_when_the_loss_shows_after_the_request_was_sent() -> None:
-    async def once_then_close(call: Call) -> None:
-        if len(server.calls) == 2:
-            call.writer.transport.abort()
-        else:
-            await good(call)
-
-    async with fake_server(once_then_close) as server, pool_to(server) as pool:
+    async with fake_server(closing_the_second()) as server, pool_to(server) as pool:
         await (await pool.call(PLAIN)).whole()
         assert b"hello" in await (await pool.call(PLAIN)).whole()
         assert len(server.calls) == 3
@@ -132,13 +126,7 @@ async def test_when_the_second_try_cannot_connect_the_error_arrives() -> None:
 
 
 async def test_an_abandoned_retry_leaves_its_connection_to_others() -> None:
-    async def once_then_close(call: Call) -> None:
-        if len(server.calls) == 2:
-            call.writer.transport.abort()
-        else:
-            await good(call)
-
-    async with fake_server(once_then_close) as server, pool_to(server) as pool:
+    async with fake_server(closing_the_second()) as server, pool_to(server) as pool:
         await (await pool.call(PLAIN)).whole()
         inbox = await pool.call(PLAIN)
         while len(server.calls) < 2:
@@ -230,9 +218,6 @@ async def test_bytes_that_nobody_asked_for_end_the_connection() -> None:
 
 
 async def test_aborting_closes_the_socket_at_once() -> None:
-    async def endless(call: Call) -> None:
-        await good_stream(call, words=10_000, pace=0.01)
-
     async with fake_server(endless) as server, pool_to(server) as pool:
         inbox = await pool.call(STREAM)
         await inbox.opened()

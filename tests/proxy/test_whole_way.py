@@ -20,6 +20,7 @@ from tests.proxy.fakeserver import (
     Call,
     FakeServer,
     chunk_of,
+    endless,
     fake_server,
     good,
     good_stream,
@@ -91,9 +92,6 @@ async def test_each_chunk_is_passed_on_before_the_next_one_exists() -> None:
 
 
 async def test_a_client_that_leaves_closes_the_upstream_call_within_a_second() -> None:
-    async def endless(call: Call) -> None:
-        await good_stream(call, words=100_000, pace=0.01)
-
     async with stage(endless) as on:
         async with httpx.AsyncClient() as client:
             body = {"model": "m1", "messages": MESSAGES, "stream": True}
@@ -353,9 +351,6 @@ async def test_a_client_that_never_reads_is_let_go() -> None:
 
 
 async def test_a_revoked_key_loses_its_stream_within_five_seconds_and_new_requests_within_one() -> None:
-    async def endless(call: Call) -> None:
-        await good_stream(call, words=100_000, pace=0.02)
-
     async with stage(endless) as on:
         streaming = asyncio.ensure_future(on.text())
         while not on.upstream.calls:
@@ -372,9 +367,6 @@ async def test_a_revoked_key_loses_its_stream_within_five_seconds_and_new_reques
 
 
 async def test_a_suspended_tenant_loses_its_streams() -> None:
-    async def endless(call: Call) -> None:
-        await good_stream(call, words=100_000, pace=0.02)
-
     async with stage(endless) as on:
         streaming = asyncio.ensure_future(on.text())
         while not on.upstream.calls:
