@@ -9,6 +9,7 @@ import redis as redis_library
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from audit.models import AuditEntry
 from billing.models import ModelCost, PlanVersion, Subscription
@@ -341,3 +342,21 @@ def test_an_operator_is_named_given_another_role_and_dismissed(browser: Client) 
     _run(browser, "tenants_operator", "dismiss_selected", operator)
     assert not User.objects.get(pk=otto.pk).is_staff
     assert not OperatorRow.objects.filter(user=otto).exists()
+
+
+def test_the_schedule_is_changed_run_and_deleted_with_an_entry_each(browser: Client) -> None:
+    every = IntervalSchedule.objects.get()
+    browser.post(
+        reverse("admin:django_celery_beat_intervalschedule_change", args=[every.pk]), {"every": 30, "period": "seconds"}
+    )
+    changed = _audited("schedule.change")
+    assert (changed.before, changed.after) == ({"every": 10}, {"every": 30})
+    task = PeriodicTask.objects.get(name="billing: ingest")
+    chosen = {"action": "disable_tasks", "_selected_action": [task.pk]}
+    browser.post(_list("django_celery_beat_periodictask"), chosen)
+    task.refresh_from_db()
+    assert not task.enabled
+    assert "billing: ingest" in _audited("schedule.disable").target
+    browser.post(reverse("admin:django_celery_beat_periodictask_delete", args=[task.pk]), {"post": "yes"})
+    assert not PeriodicTask.objects.filter(pk=task.pk).exists()
+    assert "billing: ingest" in _audited("schedule.delete").target

@@ -1,0 +1,98 @@
+"""Which entries of the audit log a piece of code can write, read from its source: calls are followed by name."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from core.conf import ROOT
+
+ROOMS = ("audit", "mail", "tenants", "quotas", "billing", "scaling", "proxy", "portal", "lumos_site")
+_ACTION = re.compile(r"[a-z][a-z_]*\.[a-z][a-z_]*")
+_RECORDS = {"record", "_tell"}  # what writes an entry: the log's own door, and the rooms' short forms of it
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for room in ROOMS:
+        for path in sorted((ROOT / room).rglob("*.py")):
+            if "migrations" not in path.parts:
+                yield str(path.relative_to(ROOT)), tree_of(path)
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
+def functions() -> dict[str, dict[str, ast.FunctionDef]]:
+    """Top-level functions by name and by file."""
+    found: dict[str, dict[str, ast.FunctionDef]] = {}
+    for path, tree in modules():
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef):
+                found.setdefault(node.name, {})[path] = node
+    return found
+
+
+def writers() -> dict[str, str]:
+    """Every public function that acts for somebody, or stands in a module of services: `name` to its file."""
+    return {
+        node.name: path
+        for path, tree in modules()
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+        if "services" in path or any(argument.arg == "acting" for argument in node.args.kwonlyargs)
+    }
+
+
+def actions_of(node: ast.AST, path: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
+    """The actions that this code can record, itself or through what it calls."""
+    called = {_name(inner.func) for inner in ast.walk(node) if isinstance(inner, ast.Call)}
+    called |= {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}  # handed on as a value
+    texts = _texts(node).union(*(_texts(constants(path).get(name)) for name in called))
+    records = called & _RECORDS
+    found = {text for text in texts if _ACTION.fullmatch(text)}
+    deeper: set[str] = set()
+    for name in called - seen - _RECORDS:
+        for other, function in _of_name(name, path).items():
+            inner = actions_of(function, other, seen | called)
+            deeper |= inner
+            records |= {"through it"} if _records(function) else set()
+    return frozenset(deeper | (found if records else set()))
+
+
+def _texts(node: ast.AST | None) -> set[str]:
+    values = (inner.value for inner in ast.walk(node) if isinstance(inner, ast.Constant)) if node else ()
+    return {value for value in values if isinstance(value, str)}
+
+
+@cache
+def constants(path: str) -> dict[str, ast.AST]:
+    """What stands at the top of a file under a name of its own."""
+    file = ROOT / path
+    return {
+        target.id: node
+        for node in (tree_of(file).body if file.exists() else ())
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name)
+    }
+
+
+def _records(function: ast.AST) -> bool:
+    return any(isinstance(inner, ast.Call) and _name(inner.func) in _RECORDS for inner in ast.walk(function))
+
+
+def _of_name(name: str, path: str) -> dict[str, ast.FunctionDef]:
+    known = functions().get(name, {})
+    if path in known:
+        return {path: known[path]}
+    return {} if name.startswith("_") else known
+
+
+def _name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""

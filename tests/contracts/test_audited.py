@@ -1,0 +1,220 @@
+"""Every change leaves an entry in the audit log: each service, REST route and admin page, beside the action it records.
+
+Read from the source, so that a new one fails here until it is in the table. That the entries are really written, with
+the right facts and in the same transaction, the tests of each room show.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.urls import get_resolver
+
+from core.admin import ReadOnlyAdmin
+from core.rest.views import ApiView
+from tests.contracts.actions import actions_of, functions, writers
+
+SERVICES: dict[str, str] = {
+    "adopt_chain": "audit.adopt_chain",
+    "check_chain": "audit.check_chain",
+    "export_part": "audit.export_chain",
+    "note_export": "audit.export_chain",
+    "discard_event": "outbox.discard",
+    "resend_event": "outbox.resend",
+    "add_member": "members.add",
+    "accept_invitation": "members.accept",
+    "change_role": "members.change_role",
+    "invite_member": "members.invite",
+    "leave_tenant": "members.leave",
+    "remove_member": "members.remove",
+    "renew_invitation": "members.invite",
+    "revoke_invitation": "members.revoke_invitation",
+    "resume_job": "tenants.resume_job",
+    "archive_tenant": "tenants.archive",
+    "restore_tenant": "tenants.restore",
+    "back_up": "tenants.back_up",
+    "create_tenant": "tenants.create",
+    "delete_backup": "tenants.delete_backup",
+    "rename_tenant": "tenants.rename",
+    "restore": "tenants.restore",
+    "resume_tenant": "tenants.resume",
+    "set_plan": "tenants.set_plan",
+    "suspend_tenant": "tenants.suspend",
+    "create_api_key": "keys.create",
+    "revoke_api_key": "keys.revoke",
+    "create_operator_token": "operator_tokens.create",
+    "revoke_operator_token": "operator_tokens.revoke",
+    "dismiss_operator": "operators.dismiss",
+    "set_operator_role": "operators.set_role",
+    "clear_limit": "quotas.clear_limit",
+    "seed_type_limits": "quotas.seed_type_limits",
+    "set_limit": "quotas.set_limit",
+    "set_plan_limit": "quotas.set_plan_limit",
+    "set_type_limit": "quotas.set_type_limit",
+    "publish_plan_version": "billing.publish_version",
+    "save_plan": "billing.save_plan",
+    "seed_catalogue": "billing.save_plan",
+    "set_model_cost": "billing.set_cost",
+    "subscribe_tenant": "billing.subscribe",
+    "ensure_policy": "scaling.set_policy",
+    "pause_policy": "scaling.pause_policy",
+    "resume_policy": "scaling.resume_policy",
+    "send_probes": "scaling.send_probes",
+    "set_policy": "scaling.set_policy",
+    "add_model": "models.add",
+    "add_provider": "providers.add",
+    "change_model": "models.change",
+    "change_provider": "providers.change",
+    "remove_provider_key": "providers.remove_key",
+    "set_provider_key": "providers.set_key",
+    "seed_demo_provider": "providers.add",
+    "seed_from_env": "providers.set_key",
+    "change_password": "accounts.change_password",
+    "sign_in": "sessions.sign_in",
+    "apply_document": "tenants.create",
+}
+# What stands among the services and needs no entry of its own, with the reason.
+WITHOUT: dict[str, str] = {
+    "record": "is the log",
+    "make_data_key": "a step of tenants.create",
+    "destroy_data_key": "a step of a deletion, which records",
+    "data_key_of": "only looks",
+    "open_job": "opened by a change that records",
+    "cancel_open_jobs": "a part of a change that records",
+    "run_job": "carries on what a recorded change began",
+    "run_due_jobs": "carries on what recorded changes began",
+    "job_steps": "only looks",
+    "steps_of": "only looks",
+    "queue_mail": "carries what a recorded change told",
+    "send_waiting": "carries what a recorded change told",
+    "prune_mail": "forgets what was delivered",
+    "store_alerts": "keeps what counters said; nobody decided it",
+    "keep_turns": "the customer's own content",
+    "delete_conversation": "the customer's own content",
+    "sign_out": "ends what sessions.sign_in began; changes nothing",
+    "open_invitation": "only looks",
+    "provider_key_is": "only looks",
+    "digest_of": "only calculates",
+    "digests_of": "only calculates",
+    "checked_address": "only calculates",
+    "check_may_grant": "only looks",
+    "find_account": "only looks",
+    "keep_a_super": "only looks",
+    "lock_tenant": "only locks, for one that records",
+    "make_account": "a part of members.add and members.accept",
+}
+ROUTES: dict[str, str] = {
+    "POST /audit/chains/<str:chain>/adopt": "audit.adopt_chain",
+    "POST /audit/chains/<str:chain>/check": "audit.check_chain",
+    "POST /tenants": "tenants.create",
+    "POST /tenants/<str:tenant_id>/suspend": "tenants.suspend",
+    "POST /tenants/<str:tenant_id>/resume": "tenants.resume",
+    "POST /tenants/<str:tenant_id>/archive": "tenants.archive",
+    "POST /tenants/<str:tenant_id>/restore": "tenants.restore",
+    "POST /tenants/<str:tenant_id>/keys": "keys.create",
+    "DELETE /tenants/<str:tenant_id>/keys/<str:key_id>": "keys.revoke",
+    "PUT /tenants/<str:tenant_id>/limits/<str:dimension>": "quotas.set_limit",
+    "DELETE /tenants/<str:tenant_id>/limits/<str:dimension>": "quotas.clear_limit",
+    "PUT /tenants/<str:tenant_id>/scaling": "scaling.set_policy",
+    "POST /tenants/<str:tenant_id>/subscription": "billing.subscribe",
+    "POST /tenants/<str:tenant_id>/invitations": "members.invite",
+    "DELETE /tenants/<str:tenant_id>/invitations/<str:invitation_id>": "members.revoke_invitation",
+    "PUT /tenants/<str:tenant_id>/members/<str:member_id>": "members.change_role",
+    "DELETE /tenants/<str:tenant_id>/members/<str:member_id>": "members.remove",
+}
+
+
+@pytest.mark.parametrize(("name", "path"), sorted(writers().items()))
+def test_each_service_records_its_action(name: str, path: str) -> None:
+    assert (name in SERVICES) != (name in WITHOUT), f"{path}: {name} belongs into one of the tables"
+    if name in SERVICES:
+        assert SERVICES[name] in actions_of(functions()[name][path], path)
+
+
+def test_the_tables_name_nothing_that_is_gone() -> None:
+    assert {*SERVICES, *WITHOUT} - set(writers()) == set()
+
+
+def test_the_reader_sees_a_service_that_records_nothing() -> None:
+    silent = ast.parse("def rename(*, acting):\n    Tenant.objects.update(name='a.b')")
+    assert actions_of(silent, "x.py") == frozenset()
+    assert "tenants.rename" in actions_of(ast.parse("def view():\n    rename_tenant(name='x')"), "x.py")
+
+
+def _views(patterns: Any, prefix: str = "") -> dict[str, Any]:
+    """Each REST route that changes something, as `METHOD /route`, and its handler."""
+    found: dict[str, Any] = {}
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern)
+        if hasattr(pattern, "url_patterns"):
+            found |= _views(pattern.url_patterns, route)
+            continue
+        view = getattr(pattern.callback, "cls", None)
+        if isinstance(view, type) and issubclass(view, ApiView):
+            for method in ("POST", "PUT", "PATCH", "DELETE"):
+                if hasattr(view, method.lower()):
+                    found[f"{method} /{route.removeprefix('api/v1/')}"] = getattr(view, method.lower())
+    return found
+
+
+REST = _views(get_resolver("lumos_site.urls.public").url_patterns)
+
+
+def _can_record(*parts: Any) -> frozenset[str]:
+    """What these functions and classes can record."""
+    sources = [(inspect.unwrap(part), str(inspect.getsourcefile(inspect.unwrap(part)))) for part in parts]
+    trees = [(ast.parse(textwrap.dedent(inspect.getsource(part))), path) for part, path in sources]
+    return frozenset().union(*(actions_of(tree, path) for tree, path in trees))
+
+
+@pytest.mark.parametrize("route", sorted(REST))
+def test_each_route_that_changes_something_records_its_action(route: str) -> None:
+    assert route in ROUTES
+    assert ROUTES[route] in _can_record(REST[route])
+
+
+def test_the_routes_name_nothing_that_is_gone() -> None:
+    assert set(ROUTES) - set(REST) == set()
+
+
+PAGES = [page for page in admin.site._registry.values() if not isinstance(page, ReadOnlyAdmin)]
+THEIRS = ("django.", "unfold.", "django_celery_beat.", "builtins")
+LOOKS = {"view"}
+
+
+def _ours(page: Any) -> list[type]:
+    """The classes of a page that we wrote: a button hands on to what another of them does."""
+    return [kind for kind in type(page).__mro__ if not f"{kind.__module__}.".startswith(THEIRS)]
+
+
+def _is_ours(page: Any, name: str) -> bool:
+    return not f"{getattr(type(page), name).__module__}.".startswith(THEIRS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.model._meta.label)
+def test_each_page_with_a_form_saves_and_deletes_by_what_records(page: Any) -> None:
+    """Django's own save_model and delete_model would change rows that the log never hears of."""
+    takes_no_form = _is_ours(page, "has_add_permission") and _is_ours(page, "has_change_permission")
+    assert _is_ours(page, "save_model") or takes_no_form
+    assert _is_ours(page, "delete_model") or _is_ours(page, "has_delete_permission")
+    assert _can_record(*_ours(page))
+
+
+@pytest.mark.parametrize("page", admin.site._registry.values(), ids=lambda page: page.model._meta.label)
+def test_each_button_that_changes_something_is_ours_and_records(page: Any) -> None:
+    for kind in ("actions", "actions_detail", "actions_row", "actions_list"):
+        for name in _names(getattr(page, kind, None) or ()):
+            method = getattr(type(page), name)
+            if not set(getattr(method, "allowed_permissions", ())) <= LOOKS:
+                assert _is_ours(page, name), f"{name} is another package's"
+                assert _can_record(*_ours(page)), name
+
+
+def _names(buttons: Any) -> list[str]:
+    """Buttons are named one by one or in a menu."""
+    return [name for button in buttons for name in (button["items"] if isinstance(button, dict) else [button])]
