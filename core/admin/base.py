@@ -67,7 +67,7 @@ class ReadOnlyAdmin(LumosModelAdmin):
     """Rows that only the system writes: shown, never changed; without a count, since they are many."""
 
     paginator = InfinitePaginator
-    actions = None
+    actions: Sequence[str] | None = None
     list_disable_select_all = True
     show_facets = ShowFacets.NEVER
 

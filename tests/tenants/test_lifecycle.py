@@ -235,4 +235,6 @@ def test_the_job_of_a_suspension_withdraws_it_everywhere_and_waits_for_the_last_
     job.refresh_from_db()
     notes = {step.name: step.note for step in api.job_steps(job)}
     assert notes == {"gateway": "known to every gateway", "workers": "no worker is left"}
-    assert b"SUSPENDED" in control().get(tenant_name(acme.tenant.id))
+    record = control().get(tenant_name(acme.tenant.id))
+    assert isinstance(record, bytes)
+    assert b"SUSPENDED" in record
