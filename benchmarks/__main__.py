@@ -1,6 +1,7 @@
 """`./lumos bench`: puts up the stand, measures, prints the figures beside the goals, writes docs/performance.md.
 
-`./lumos bench tenants` measures the creation of tenants instead, see benchmarks.tenants.
+`./lumos bench tenants` measures the creation of tenants instead, see benchmarks.tenants, and `./lumos bench start` the
+start of the product, see benchmarks.start.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks import tenants
+from benchmarks import start, tenants
 from benchmarks.figures import Figure, as_text
 from benchmarks.machine import load_average
 from benchmarks.measure import STAND
@@ -88,6 +89,8 @@ def _measure(servers: ThrowAway, stand: Stand, options: argparse.Namespace) -> l
 def main() -> int:
     if sys.argv[1:2] == ["tenants"]:
         return tenants.main(sys.argv[2:])
+    if sys.argv[1:2] == ["start"]:
+        return start.main(sys.argv[2:])
     options = _options()
     busy = load_average()
     if busy > 0.5:

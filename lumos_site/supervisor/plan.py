@@ -161,7 +161,7 @@ _WHY_NOT = {
 def components_of_up(plan: Plan, servers: list[Service], *, workers: int, seed: bool) -> list[Component]:
     """Servers and the import side by side, then the schema, then web; the background follows the web."""
     names = tuple(server.name for server in servers)
-    zygote, importing = plan.zygote("control", "web", PREPARE, CHECK, "worker", "beat", "agent")
+    zygote, importing = plan.zygote("control", "web", CHECK, PREPARE, "worker", "beat", "agent")
     webs = [
         plan.web(zygote, "web" if workers == 1 else f"web-{number + 1}", "web", (PREPARE, CHECK))
         for number in range(workers)
