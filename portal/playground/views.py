@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http.request import RawPostDataException
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -95,7 +96,8 @@ def _read(request: HttpRequest) -> dict[str, Any]:
         said = json.loads(request.body)
         if isinstance(said, dict) and all({"role", "content"} <= turn.keys() for turn in said["turns"]):
             return said
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    # A form was read as a form before, by the check of its texts, and has no body left.
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, RawPostDataException) as error:
         raise InvalidInput("This is not a conversation") from error
     raise InvalidInput("This is not a conversation")
 
