@@ -13,7 +13,7 @@ from django.db import DatabaseError, connection, transaction
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from audit.services import relay_outbox
+from audit.api import relay_outbox
 from core.clock import utc_now
 from core.redis import control, key
 from core.tenancy import platform_scope, tenant_scope
