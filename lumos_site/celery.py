@@ -11,7 +11,7 @@ from celery.signals import beat_init, setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lumos_site.settings.worker")
 
-from core.redis import ANSWER_SECONDS, CONNECT_SECONDS, namespace, redis_url
+from core.redis import answer_seconds, connect_seconds, namespace, redis_url
 
 ROOMS = ("audit", "mail", "tenants", "quotas", "billing", "scaling", "proxy")
 
@@ -23,8 +23,8 @@ def broker_settings(url: str) -> dict[str, Any]:
         "broker_transport_options": {
             "global_keyprefix": f"{namespace()}:celery:",
             "visibility_timeout": 3600,
-            "socket_connect_timeout": CONNECT_SECONDS,
-            "socket_timeout": ANSWER_SECONDS,
+            "socket_connect_timeout": connect_seconds(),
+            "socket_timeout": answer_seconds(),
             "max_retries": 0,  # of a connection that a sender needs; a worker's own waits are the two below
         },
         "task_publish_retry": False,

@@ -1,8 +1,8 @@
 """Connections to Redis and the names of keys; owns the namespace and how long to wait, knows nothing of what is stored.
 
-A call waits CONNECT_SECONDS for a connection and ANSWER_SECONDS for its answer, and is not repeated: a command whose
-answer is lost may have been carried out. A connection that the server closed is noticed before anything is sent on it,
-so the first call after a restart gets through.
+A call waits `connect_seconds` for a connection and `answer_seconds` for its answer, and is not repeated: a command
+whose answer is lost may have been carried out. A connection that the server closed is noticed before anything is sent
+on it, so the first call after a restart gets through.
 """
 
 from __future__ import annotations
@@ -16,12 +16,27 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 DEFAULT_URL = "redis://127.0.0.1:6379/0"
-CONNECT_SECONDS = 0.5
-ANSWER_SECONDS = 1.4
 
 
 def redis_url() -> str:
     return os.environ.get("REDIS_URL") or DEFAULT_URL
+
+
+def connect_seconds() -> float:
+    """LUMOS_REDIS_CONNECT_SECONDS; raises ValueError for what is no number of seconds."""
+    return _seconds("LUMOS_REDIS_CONNECT_SECONDS", "0.5")
+
+
+def answer_seconds() -> float:
+    """LUMOS_REDIS_ANSWER_SECONDS; raises ValueError for what is no number of seconds."""
+    return _seconds("LUMOS_REDIS_ANSWER_SECONDS", "1.4")
+
+
+def _seconds(name: str, default: str) -> float:
+    text = os.environ.get(name) or default
+    if not text.replace(".", "", 1).isdigit() or not 0 < float(text) <= 60:
+        raise ValueError(f"{name}={text!r} is not valid; use a number of seconds above 0, up to 60")
+    return float(text)
 
 
 def namespace() -> str:
@@ -36,8 +51,8 @@ def key(*parts: str) -> str:
 def connection_options() -> dict[str, Any]:
     """For blocking clients: the two waits, no repetition, and a PING before a connection that was idle is used."""
     return {
-        "socket_connect_timeout": CONNECT_SECONDS,
-        "socket_timeout": ANSWER_SECONDS,
+        "socket_connect_timeout": connect_seconds(),
+        "socket_timeout": answer_seconds(),
         "health_check_interval": 15,
         "retry": Retry(NoBackoff(), 0),
     }

@@ -18,6 +18,7 @@ import hiredis
 import structlog
 
 from core.errors import Unavailable
+from core.redis import answer_seconds
 
 log = structlog.get_logger(__name__)
 Argument = str | bytes | int
@@ -80,11 +81,11 @@ class _Connection(asyncio.Protocol):
 
 
 class RedisPipe:
-    """One multiplexed connection. `timeout` is in seconds and bounds each call."""
+    """One multiplexed connection. `timeout` bounds each call, in seconds; None: as long as anybody's."""
 
-    def __init__(self, url: str, *, timeout: float = 1.0) -> None:
+    def __init__(self, url: str, *, timeout: float | None = None) -> None:
         self._url = urlsplit(url)
-        self._timeout = timeout
+        self._timeout = answer_seconds() if timeout is None else timeout
         self._connection: _Connection | None = None
         self._outgoing: list[bytes] = []
         self._repair: asyncio.Task[None] | None = None

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from core.conf import ROOT, secrets, var_dir
-from core.redis import CONNECT_SECONDS, connection_options, namespace, redis_url
+from core.redis import connect_seconds, connection_options, namespace, redis_url
 from lumos_site.embedded.binaries import embedded_tools
 from lumos_site.settings.env import (
     database_from_url,
@@ -104,7 +104,7 @@ CHANNEL_LAYERS = {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
         "CONFIG": {
             # Whoever waits for a message asks for five seconds at a time, so that an answer may take a little more.
-            "hosts": [{"address": redis_url(), "socket_connect_timeout": CONNECT_SECONDS, "socket_timeout": 6}],
+            "hosts": [{"address": redis_url(), "socket_connect_timeout": connect_seconds(), "socket_timeout": 6}],
             "prefix": f"{namespace()}:channels",
         },
     }

@@ -18,7 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from core.redis import control
+from core.redis import connect_seconds, connection_options, control
 from core.tenancy.celery import PlatformTask
 from lumos_site.celery import broker_settings
 from tests.valkey import Server, own_server
@@ -29,6 +29,8 @@ MOST_SECONDS = 2.0
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.delenv("LUMOS_REDIS_CONNECT_SECONDS", raising=False)  # which the test run lengthens
+    monkeypatch.delenv("LUMOS_REDIS_ANSWER_SECONDS", raising=False)
     with own_server(tmp_path) as server:
         server.start()
         monkeypatch.setenv("REDIS_URL", server.url)
@@ -99,6 +101,7 @@ def test_a_task_is_sent_or_refused_within_two_seconds_and_sent_again_when_redis_
 
 def test_the_cache_gives_up_as_soon(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(settings.CACHES["default"], "LOCATION", server.url)
+    monkeypatch.setitem(settings.CACHES["default"], "OPTIONS", connection_options())
     cache: Any = caches.create_connection("default")
     cache.set("name", "value")
     with server.held():
@@ -108,7 +111,7 @@ def test_the_cache_gives_up_as_soon(server: Server, monkeypatch: pytest.MonkeyPa
 
 async def test_a_message_to_a_socket_is_refused_in_time_and_sent_when_redis_is_back(server: Server) -> None:
     [host] = settings.CHANNEL_LAYERS["default"]["CONFIG"]["hosts"]
-    layer = RedisChannelLayer(hosts=[{**host, "address": server.url}])
+    layer = RedisChannelLayer(hosts=[{**host, "address": server.url, "socket_connect_timeout": connect_seconds()}])
     await layer.send("one", {"type": "note"})
     await asyncio.to_thread(server.kill)
     began = time.monotonic()
@@ -119,3 +122,10 @@ async def test_a_message_to_a_socket_is_refused_in_time_and_sent_when_redis_is_b
     await layer.send("one", {"type": "note"})
     assert (await layer.receive("one"))["type"] == "note"
     await layer.close_pools()
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "soon", "61", "1.2.3"])
+def test_a_wait_that_is_no_number_of_seconds_is_named(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("LUMOS_REDIS_ANSWER_SECONDS", text)
+    with pytest.raises(ValueError, match="LUMOS_REDIS_ANSWER_SECONDS="):
+        connection_options()
