@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +12,22 @@ import uvloop
 
 from tests.proxy.serving import PORTS, Ways
 from tests.proxy.world import World, make_world
+from tests.valkey import own_server
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """What is about the bytes on a connection runs on the loop of production, the rest on Python's own."""
     return {"uvloop": uvloop.new_event_loop} if "test_ports" in item.nodeid else {"asyncio": asyncio.new_event_loop}
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A server to be held up without holding up anybody else's tests. Ask for it before `world`."""
+    with own_server(tmp_path) as server:
+        server.start()
+        monkeypatch.setenv("REDIS_URL", server.url)
+        monkeypatch.setenv("LUMOS_REDIS_ANSWER_SECONDS", "1")
+        yield
 
 
 @pytest.fixture

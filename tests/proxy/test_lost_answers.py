@@ -18,6 +18,8 @@ from quotas.api import EngineKeys, calendar_month
 from tests.proxy.walks import exchange_for, running
 from tests.proxy.world import World
 
+pytestmark = pytest.mark.usefixtures("own_redis")
+
 
 @pytest.fixture
 async def gateway(world: World) -> AsyncIterator[Gateway]:

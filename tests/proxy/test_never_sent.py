@@ -54,7 +54,7 @@ async def test_a_provider_that_failed_is_charged_nothing_not_even_for_the_moment
     assert (event["status"], event["provisional_micro"]) == ("upstream_error", 0)
 
 
-async def test_a_flood_of_give_backs_displaces_no_settlement(world: World) -> None:
+async def test_a_flood_of_give_backs_displaces_no_settlement(own_redis: None, world: World) -> None:
     async with running() as gateway:
         exchange = exchange_for(world.token)
         await authenticate.identify(exchange, gateway)
