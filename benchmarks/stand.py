@@ -189,6 +189,7 @@ def _environment(servers: ThrowAway) -> dict[str, str]:
         "LUMOS_GATEWAY_IP_BURST": str(_MANY),
         "LUMOS_GATEWAY_GLOBAL_RATE": str(_MANY),
         "LUMOS_GATEWAY_GLOBAL_BURST": str(_MANY),
+        "LUMOS_PRIVATE_NETWORKS": "127.0.0.0/8",  # the upstream is on this machine
         MARK: servers.mark,
     }
 

@@ -26,6 +26,7 @@ LumosError
         ├── ProviderLimited       429
         ├── ProviderUnavailable   503
         ├── ProviderMisconfigured 503  key, account or model: only the operator can mend it
+        │   └── ProviderOutOfBounds   its address may not be called from here
         ├── ProviderTimeout       504
         ├── ProviderLost          502
         ├── ProviderMalformed     502
@@ -238,6 +239,11 @@ class ProviderMisconfigured(ProviderUnavailable):
     code = "provider_refused_credentials"
     retry = False
     title = "The provider of this model is not set up to serve it; only the operator can mend that"
+
+
+class ProviderOutOfBounds(ProviderMisconfigured):
+    code = "provider_address_refused"
+    title = "The address of this model's provider may not be called; only the operator can mend that"
 
 
 class ProviderTimeout(ProviderFailure):

@@ -10,10 +10,12 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Model as Row
+from django.utils.translation import gettext as _
 
 from audit.api import Actor, emit, record
 from core.crypto import seal, unseal
 from core.errors import Conflict, InvalidInput, NotFound
+from core.http import UrlRefused, check_url, operator_policy
 from proxy.catalogue import seal_context
 from proxy.data import CatalogueChanged, ModelKind, ProviderKind
 from proxy.models import Model, Provider, ProviderKey
@@ -23,7 +25,6 @@ OPTIONS = frozenset({"pace_ms", "stream_usage", "connections"})
 _OPTION_LIMIT = 1_000_000
 
 
-@transaction.atomic
 def add_provider(
     *,
     name: str,
@@ -35,18 +36,20 @@ def add_provider(
     enabled: bool = True,
 ) -> Provider:
     """A new provider without a key. Raises InvalidInput; Conflict for a name that is taken."""
-    if Provider.objects.filter(name=name).exists():
-        raise Conflict(f"There is a provider called {name} already")
-    provider = Provider(
-        name=name, kind=kind, base_url=base_url, options=dict(options or {}), enabled=enabled, created_at=now
-    )
-    _check_provider(provider)
-    provider.save(force_insert=True)
-    _tell("providers.add", provider.name, acting, {"kind": kind, "base_url": base_url})
+    if kind == ProviderKind.OPENAI:
+        _check_base_url(base_url)
+    with transaction.atomic():
+        if Provider.objects.filter(name=name).exists():
+            raise Conflict(f"There is a provider called {name} already")
+        provider = Provider(
+            name=name, kind=kind, base_url=base_url, options=dict(options or {}), enabled=enabled, created_at=now
+        )
+        _check_provider(provider)
+        provider.save(force_insert=True)
+        _tell("providers.add", provider.name, acting, {"kind": kind, "base_url": base_url})
     return provider
 
 
-@transaction.atomic
 def change_provider(
     *,
     name: str,
@@ -57,14 +60,17 @@ def change_provider(
     enabled: bool | None = None,
 ) -> bool:
     """Change what is not None; False when it was so already. Raises NotFound, InvalidInput."""
-    provider = _locked_provider(name)
-    wanted = {"base_url": base_url, "options": None if options is None else dict(options), "enabled": enabled}
-    changes = _differences(provider, wanted)
-    if not changes:
-        return False
-    _check_provider(provider)
-    provider.save(update_fields=list(changes))
-    _tell("providers.change", provider.name, acting, changes)
+    if base_url:
+        _check_base_url(base_url)
+    with transaction.atomic():
+        provider = _locked_provider(name)
+        wanted = {"base_url": base_url, "options": None if options is None else dict(options), "enabled": enabled}
+        changes = _differences(provider, wanted)
+        if not changes:
+            return False
+        _check_provider(provider)
+        provider.save(update_fields=list(changes))
+        _tell("providers.change", provider.name, acting, changes)
     return True
 
 
@@ -186,20 +192,23 @@ def _check_provider(provider: Provider) -> None:
     unknown = {name for name in provider.options if name not in OPTIONS}
     if unknown or not all(type(x) is int and 0 <= x <= _OPTION_LIMIT for x in provider.options.values()):
         raise InvalidInput("Unknown option", fields={"options": [f"whole numbers for: {', '.join(sorted(OPTIONS))}"]})
-    if provider.kind == ProviderKind.OPENAI:
-        _check_base_url(provider.base_url)
+    if provider.kind == ProviderKind.OPENAI and not provider.base_url:
+        raise InvalidInput("The base URL is missing", fields={"base_url": ["must look like https://host[:port]/path"]})
     _check_row(provider)
 
 
 def _check_base_url(base_url: str) -> None:
-    """A base URL becomes part of a request's head, so nothing but printable ASCII may be in it."""
+    """May ask a name server, so it comes before the transaction. Raises InvalidInput and its UrlRefused."""
     try:
-        if not base_url.isascii() or not base_url.isprintable() or " " in base_url:
-            raise ValueError("characters")
         Origin.of(base_url)
     except ValueError as error:
         message = "must look like https://host[:port]/path"
         raise InvalidInput("The base URL is not usable", fields={"base_url": [message]}) from error
+    try:
+        check_url(base_url, policy=operator_policy(), field="base_url")
+    except UrlRefused as error:
+        mend = _("if this server is yours, name its network in LUMOS_PRIVATE_NETWORKS and start Lumos anew")
+        raise UrlRefused(error.message, fields={"base_url": [mend]}, next_step=mend) from error
 
 
 def _check_model(model: Model) -> None:

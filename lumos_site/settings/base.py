@@ -15,6 +15,7 @@ from lumos_site.settings.env import (
     env_list,
     env_months,
     env_networks,
+    env_private_networks,
     env_token,
     smtp_from_url,
 )
@@ -31,6 +32,8 @@ ALLOWED_HOSTS = [*PUBLIC_HOSTS, f".{BASE_DOMAIN}", *env_list("LUMOS_ALLOWED_HOST
 TRUSTED_PROXIES = env_int("LUMOS_TRUSTED_PROXIES", 0)
 METRICS_TOKEN = env_token("LUMOS_METRICS_TOKEN") or secrets().get("metrics_token")
 METRICS_NETWORKS = env_networks("LUMOS_METRICS_NETWORKS")
+# Where operators' own providers may be, besides the public internet; what a tenant enters never leads there.
+PRIVATE_NETWORKS = env_private_networks("LUMOS_PRIVATE_NETWORKS")
 
 # Operators and the money of all tenants: one set of tables. unfold stands first because others ship admin templates.
 SHARED_APPS = [

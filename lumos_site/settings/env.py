@@ -9,6 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from core.http import PrivateNetworks, parse_private_networks
+
 
 def env_bool(name: str, default: bool) -> bool:
     text = os.environ.get(name, "1" if default else "0")
@@ -43,6 +45,15 @@ def env_networks(name: str) -> tuple[IPv4Network | IPv6Network, ...]:
     except ValueError as error:
         text = os.environ[name]
         raise ImproperlyConfigured(f"{name}={text!r} is not valid; use networks such as 10.0.0.0/8,fd00::/8") from error
+
+
+def env_private_networks(name: str) -> PrivateNetworks:
+    """Networks and host names that operators' own providers may be in."""
+    try:
+        return parse_private_networks(env_list(name))
+    except ValueError as error:
+        text, example = os.environ[name], "10.0.0.0/8,fd00::/8,ollama"
+        raise ImproperlyConfigured(f"{name}={text!r} is not valid; use networks and names such as {example}") from error
 
 
 def env_token(name: str) -> str | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-from proxy.errors import ProviderLost, ProviderTimeout, ProviderUnavailable
+from core.http import Address, UrlPolicy, UrlRefused, addresses_in, judge, numeric, parse_url
+from proxy.errors import ProviderFailure, ProviderLost, ProviderOutOfBounds, ProviderTimeout, ProviderUnavailable
 from proxy.upstream.connection import Connection
 from proxy.upstream.inbox import Inbox
 
@@ -24,11 +26,10 @@ class Origin:
     @classmethod
     def of(cls, base_url: str) -> Origin:
         """Parses a base URL such as https://api.openai.com/v1; raises ValueError."""
-        parts = urlsplit(base_url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.username:
+        if "?" in base_url or "#" in base_url:
             raise ValueError("a base URL is http(s)://host[:port][/path]")
-        secure = parts.scheme == "https"
-        return cls(parts.hostname, parts.port or (443 if secure else 80), secure, parts.path.rstrip("/"))
+        place = parse_url(base_url)
+        return cls(place.host, place.port, place.secure, place.target.rstrip("/"))
 
     @property
     def authority(self) -> str:
@@ -37,13 +38,27 @@ class Origin:
         return host if self.port == default else f"{host}:{self.port}"
 
 
+Lookup = Callable[[str], Awaitable[Sequence[Address]]]
+
+
+async def _ask_loop(host: str) -> Sequence[Address]:
+    """What the loop's own resolver says; raises OSError."""
+    return addresses_in(await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM))
+
+
 class Pool:
-    """Connections of one process to one origin: the one used last is used next, the others age out."""
+    """Connections of one process to one origin: the one used last is used next, the others age out.
+
+    Where the origin's name leads is judged by `policy` for each connection that is opened, and that very address is
+    connected to; a connection that is kept costs nothing of it.
+    """
 
     def __init__(
         self,
         origin: Origin,
         *,
+        policy: UrlPolicy,
+        lookup: Lookup = _ask_loop,
         connect_seconds: float = 5.0,
         keep_seconds: float = 55.0,
         limit: int = 1000,
@@ -51,6 +66,8 @@ class Pool:
     ) -> None:
         self.origin = origin
         self.opened_total = 0
+        self._policy = policy
+        self._lookup = lookup
         self._connect_seconds = connect_seconds
         self._keep_seconds = keep_seconds
         self._limit = limit
@@ -94,24 +111,42 @@ class Pool:
             return await self._dial()
         except TimeoutError as error:
             raise ProviderTimeout() from error
+        except UrlRefused as error:
+            raise ProviderOutOfBounds() from error
         except OSError as error:
             raise ProviderLost() from error
         finally:
             self._connecting -= 1
 
     async def _dial(self) -> Connection:
-        loop = asyncio.get_running_loop()
         async with asyncio.timeout(self._connect_seconds):
-            _, connection = await loop.create_connection(
-                lambda: Connection(self._keep, self._forget),
-                self.origin.host,
-                self.origin.port,
-                ssl=self._tls,
-                server_hostname=self.origin.host if self._tls else None,
-            )
+            connection = await self._connected(await self._addresses())
         self.opened_total += 1
         self._open.add(connection)
         return connection
+
+    async def _addresses(self) -> Sequence[Address]:
+        """Where to connect now. Raises UrlRefused when any of it is out of bounds, OSError when nothing is known."""
+        host = self.origin.host
+        literal = numeric(host)
+        return judge(host, self._policy, [literal] if literal is not None else await self._lookup(host))
+
+    async def _connected(self, addresses: Sequence[Address]) -> Connection:
+        """The first of the addresses that takes the connection; certificate and SNI keep the name."""
+        failure: OSError = OSError("the name leads nowhere")
+        for address in addresses:
+            try:
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    lambda: Connection(self._keep, self._forget),
+                    str(address),
+                    self.origin.port,
+                    ssl=self._tls,
+                    server_hostname=self.origin.host if self._tls else None,
+                )
+                return connection
+            except OSError as error:
+                failure = error
+        raise failure
 
     def _keep(self, connection: Connection) -> None:
         connection.idle_since = asyncio.get_running_loop().time()
@@ -130,7 +165,7 @@ class Pool:
         """The other end had closed a kept connection before it saw the request: ask once more on a fresh one."""
         try:
             fresh = await self._connect()
-        except (ProviderLost, ProviderTimeout, ProviderUnavailable) as error:
+        except ProviderFailure as error:
             if stale.inbox is not None:
                 stale.inbox.fail(error)
             return

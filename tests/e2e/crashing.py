@@ -36,6 +36,7 @@ ENVIRONMENT = {
     "LUMOS_GATEWAY_LEASE_SLACK_MS": "2000",
     "LUMOS_GATEWAY_IP_RATE": "10000",
     "LUMOS_GATEWAY_IP_BURST": "10000",
+    "LUMOS_PRIVATE_NETWORKS": "127.0.0.0/8",  # providers that tests play
 }
 _RATES = "requests_per_minute: unlimited, tokens_per_minute: unlimited, concurrent_requests: 1000"
 _CONFIGURATION = """

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from core.http import UrlPolicy, parse_private_networks
 from proxy.errors import (
     ProviderAnswerTooLarge,
     ProviderLost,
@@ -23,6 +24,7 @@ from proxy.upstream.inbox import Inbox
 from proxy.upstream.pool import Origin, Pool
 from tests.proxy.fakeserver import Call, FakeServer, closing_the_second, endless, fake_server, good, good_stream
 
+HERE = UrlPolicy(frozenset({"http", "https"}), parse_private_networks(["127.0.0.0/8"]))
 BODY = b'{"stream":true}'
 STREAM = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(BODY), BODY)
 PLAIN = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
@@ -30,6 +32,7 @@ PLAIN = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n
 
 @asynccontextmanager
 async def pool_to(server: FakeServer, **options: Any) -> AsyncIterator[Pool]:
+    options = {"policy": HERE, **options}
     pool = Pool(Origin("127.0.0.1", server.port, False, ""), **options)
     try:
         yield pool
@@ -283,11 +286,11 @@ async def test_a_pool_has_a_limit_and_refused_and_silent_hosts_are_told_apart() 
         await pool.call(PLAIN)
         with pytest.raises(ProviderUnavailable):
             await pool.call(PLAIN)
-    closed = Pool(Origin("127.0.0.1", server.port, False, ""))
+    closed = Pool(Origin("127.0.0.1", server.port, False, ""), policy=HERE)
     with pytest.raises(ProviderLost):
         await closed.call(PLAIN)
     with socket.create_server(("127.0.0.1", 0)) as mute:  # accepts, and never says a word of TLS
-        silent = Pool(Origin("127.0.0.1", mute.getsockname()[1], True, ""), connect_seconds=0.05)
+        silent = Pool(Origin("127.0.0.1", mute.getsockname()[1], True, ""), policy=HERE, connect_seconds=0.05)
         with pytest.raises(ProviderTimeout):
             await silent.call(PLAIN)
 
@@ -306,7 +309,7 @@ async def test_idle_connections_age_out() -> None:
 
 async def test_tls_checks_the_providers_name() -> None:
     async with fake_server(good) as server:
-        pool = Pool(Origin("127.0.0.1", server.port, True, ""), connect_seconds=1)
+        pool = Pool(Origin("127.0.0.1", server.port, True, ""), policy=HERE, connect_seconds=1)
         with pytest.raises((ProviderLost, ProviderTimeout)):
             await pool.call(PLAIN)
         assert pool._tls is not None

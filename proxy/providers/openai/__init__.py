@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from core.http import operator_policy
 from proxy.providers.base import Order, ProviderConfig
 from proxy.upstream.inbox import Inbox
 from proxy.upstream.pool import Origin, Pool
@@ -24,7 +25,10 @@ class OpenAiProvider:
         self.name = config.name
         self.reports_stream_usage = bool(config.options.get("stream_usage", 1))
         self._pool = Pool(
-            origin, connect_seconds=config.connect_ms / 1000, limit=config.options.get("connections", 2000)
+            origin,
+            policy=operator_policy(),
+            connect_seconds=config.connect_ms / 1000,
+            limit=config.options.get("connections", 2000),
         )
         self._heads = {name: _head(origin, path, config.secret) for name, path in _PATHS.items()}
 
