@@ -9,6 +9,7 @@ FILL_SECONDS = 2.0
 SCHEDULE = (
     ("tenants: keep schemas ready", "tenants.fill_pool", FILL_SECONDS),
     ("tenants: carry jobs on", "tenants.run_jobs", 2.0),
+    ("tenants: tell of overrides that begin or end", "tenants.announce_overrides", 2.0),
     ("tenants: compare schemas with the template", "tenants.find_drift", 86400.0),
     ("tenants: back up who is due", "tenants.back_up_due", 900.0),
     ("tenants: prove a backup by restoring it", "tenants.backup_drill", 86400.0),

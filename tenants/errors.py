@@ -3,6 +3,7 @@
 LumosError
 ├── InvalidInput
 │   ├── SlugNotUsable
+│   ├── ProfileValueNotUsable
 │   └── KeyNotWellFormed
 ├── NotFound
 │   ├── TenantNotFound
@@ -11,6 +12,7 @@ LumosError
 │   ├── AccountNotFound
 │   ├── MemberNotFound
 │   ├── InvitationNotFound
+│   ├── OverrideNotFound
 │   └── BackupNotFound
 ├── PermissionRefused
 │   └── InvitationNotForYou
@@ -34,6 +36,16 @@ from core.errors import Conflict, InvalidInput, LumosError, NotFound, Permission
 class SlugNotUsable(InvalidInput):
     code = "slug_not_usable"
     title = "A slug has 3 to 40 lower-case letters, digits and hyphens, and starts with a letter"
+
+
+class ProfileValueNotUsable(InvalidInput):
+    code = "profile_value_not_usable"
+    title = "This cannot be the value of a profile's field"
+
+
+class OverrideNotFound(NotFound):
+    code = "override_not_found"
+    title = "There is no such override, or it is over already"
 
 
 class KeyNotWellFormed(InvalidInput):

@@ -12,6 +12,7 @@ from core.clock import utc_now
 from core.tenancy.celery import PlatformTask
 from tenants.backups import schedule
 from tenants.fleet import fingerprint
+from tenants.profiles import services as profiles
 from tenants.provisioning import pool
 from tenants.services import jobs
 
@@ -26,6 +27,11 @@ def fill_pool() -> int:
 @shared_task(base=PlatformTask, name="tenants.run_jobs", ignore_result=True)
 def run_jobs() -> int:
     return jobs.run_due_jobs(now=utc_now())
+
+
+@shared_task(base=PlatformTask, name="tenants.announce_overrides", ignore_result=True)
+def announce_overrides() -> int:
+    return profiles.announce_overrides(now=utc_now())
 
 
 @shared_task(base=PlatformTask, name="tenants.find_drift", ignore_result=True)

@@ -49,7 +49,16 @@ AREAS: Mapping[Area, frozenset[str]] = {
     Area.ACCOUNTS: frozenset({"auth.user"}),
     Area.OPERATORS: frozenset({"tenants.operator"}),
     Area.TOKENS: frozenset({"tenants.operatortoken"}),
-    Area.LIMITS: frozenset({"quotas.tenantlimit", "quotas.planlimit", "quotas.typelimit", "quotas.quotaalert"}),
+    Area.LIMITS: frozenset(
+        {
+            "quotas.tenantlimit",
+            "quotas.planlimit",
+            "quotas.typelimit",
+            "quotas.quotaalert",
+            "tenants.tenanttypeprofile",
+            "tenants.profileoverride",
+        }
+    ),
     Area.USAGE: frozenset({"billing.usageevent", "billing.usagerollup"}),
     Area.CONTRACTS: frozenset({"billing.subscription"}),
     Area.PRICES: frozenset({"billing.plan", "billing.planversion", "billing.modelcost"}),

@@ -7,6 +7,7 @@ from tenants.models.jobs import TenantJob
 from tenants.models.keys import TenantDataKey
 from tenants.models.members import Invitation, Membership, Operator
 from tenants.models.pool import PooledSchema
+from tenants.models.profiles import ProfileOverride, TenantTypeProfile
 from tenants.models.tenant import Domain, Tenant
 
 __all__ = [
@@ -17,9 +18,11 @@ __all__ = [
     "Operator",
     "OperatorToken",
     "PooledSchema",
+    "ProfileOverride",
     "SchemaState",
     "Tenant",
     "TenantBackup",
     "TenantDataKey",
     "TenantJob",
+    "TenantTypeProfile",
 ]

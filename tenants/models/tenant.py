@@ -13,6 +13,14 @@ from core.tenancy import NoActiveScope, TenantRef
 from tenants.data import TenantStatus, TenantType
 from tenants.models.identity import id_field
 
+TYPE_CHOICES = [
+    (TenantType.INDIVIDUAL, _("Individual")),
+    (TenantType.SMALL_BUSINESS, _("Small business")),
+    (TenantType.ENTERPRISE, _("Enterprise")),
+    (TenantType.GOVERNMENT, _("Government")),
+    (TenantType.EDUCATIONAL, _("Educational")),
+]
+
 
 class Tenant(TenantMixin):  # type: ignore[misc]
     """A customer of the operator. Schema and role are named after the id, never after anything a person chose."""
@@ -23,17 +31,7 @@ class Tenant(TenantMixin):  # type: ignore[misc]
     id = id_field()
     slug = models.CharField(_("slug"), max_length=40, unique=True)
     name = models.CharField(_("name"), max_length=120)
-    type = models.CharField(
-        _("type"),
-        max_length=20,
-        choices=[
-            (TenantType.INDIVIDUAL, _("Individual")),
-            (TenantType.SMALL_BUSINESS, _("Small business")),
-            (TenantType.ENTERPRISE, _("Enterprise")),
-            (TenantType.GOVERNMENT, _("Government")),
-            (TenantType.EDUCATIONAL, _("Educational")),
-        ],
-    )
+    type = models.CharField(_("type"), max_length=20, choices=TYPE_CHOICES)
     status = models.CharField(
         _("status"),
         max_length=16,

@@ -1,4 +1,4 @@
-"""What crosses the tenants app's border: enums, events, and what a new key looks like."""
+"""Tenants, members, keys, jobs, schemas and backups as other rooms may know them: enums, events, facts."""
 
 from __future__ import annotations
 
