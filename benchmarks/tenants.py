@@ -10,22 +10,15 @@ schema and a role that are nobody else's.
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
-import os
-import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
-from benchmarks.figures import Figure, as_text
+from benchmarks.figures import as_text
+from benchmarks.inside import figures_of
 from benchmarks.machine import load_average
 from benchmarks.page import write_page
 from core.clock import utc_now
-from core.conf import ROOT
-from core.processes import dies_with_parent
-from lumos_site.devtools.servers import ThrowAway, running, throw_away
-from lumos_site.supervisor.marks import MARK
 
 BEGIN, END = "<!-- bench tenants: begin -->", "<!-- bench tenants: end -->"
 
@@ -58,39 +51,12 @@ def main(words: Sequence[str]) -> int:
     busy = load_average()
     if busy > 0.5:
         print(f"Something else runs on this machine (load {busy:.1f}): the figures will not be fair.", file=sys.stderr)
-    servers = throw_away()
-    durable = replace(servers, postgres=replace(servers.postgres, durable=True))
-    figures = asyncio.run(_run(durable, effort))
+    figures = figures_of("benchmarks.tenants_inside", asdict(effort))
     print(as_text(figures))
     if write:
         command = " ".join(["./lumos bench tenants", *words])
         write_page(figures, command=command, now=utc_now(), load=busy, marks=(BEGIN, END))
     return 0 if all(figure.met is not False for figure in figures) else 3
-
-
-async def _run(servers: ThrowAway, effort: Effort) -> list[Figure]:
-    async with running(servers):
-        return await asyncio.to_thread(_in_a_child, servers, effort)
-
-
-def _in_a_child(servers: ThrowAway, effort: Effort) -> list[Figure]:
-    """Django is set up once the servers have their addresses, so in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.tenants_inside", json.dumps(asdict(effort))],
-        env={
-            **os.environ,
-            "DATABASE_URL": servers.postgres.url,
-            "REDIS_URL": servers.valkey.url,
-            "LUMOS_VAR": str(servers.directory / "var"),
-            "DJANGO_SETTINGS_MODULE": "lumos_site.settings.control",
-            MARK: servers.mark,
-        },
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        preexec_fn=dies_with_parent(15),
-        check=True,
-    )
-    return [Figure(**{**row, "values": tuple(row["values"])}) for row in json.loads(done.stdout.splitlines()[-1])]
 
 
 if __name__ == "__main__":
