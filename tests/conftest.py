@@ -109,12 +109,20 @@ def _forget(client: redis_library.Redis) -> None:
 
 @pytest.fixture
 def committed(transactional_db: None) -> Iterator[None]:
-    """For tests that commit: their schemas and roles go afterwards, which emptying the tables would leave."""
+    """For tests that commit: no schemas and roles before, which others left, and none afterwards.
+
+    Emptying the tables would leave them.
+    """
+    _drop_schemas()
+    yield
+    set_scope(PLATFORM)
+    _drop_schemas()
+
+
+def _drop_schemas() -> None:
     from tenants.fleet.heads import tenant_schemas
     from tenants.provisioning.schema import drop_schema
 
-    yield
-    set_scope(PLATFORM)
     for schema in tenant_schemas():
         drop_schema(schema)
 

@@ -24,7 +24,7 @@ def order(client: redis.Redis, tenant_id: str, replicas: int, drain_seconds: int
 
 
 def eventually(
-    check: Callable[[], Any], what: str, seconds: float = 20, step: Callable[[], object] | None = None
+    check: Callable[[], Any], what: str, seconds: float = 60, step: Callable[[], object] | None = None
 ) -> Any:
     """Ask again until the answer is truthy; returns it."""
     deadline = time.monotonic() + seconds

@@ -37,7 +37,7 @@ from scaling.models import ScalingDecision, ScalingTarget
 from scaling.recording import prune_unchanged
 from scaling.tasks import prune_decisions
 from scaling.tasks import tick as tick_task
-from tenants.api import resume_tenant, suspend_tenant
+from tenants.api import resume_tenant, run_due_jobs, suspend_tenant
 from tests.cast import TESTER, found_acme, found_globex
 from tests.scaling.conftest import GIB, NOW, after, orders, report, worker
 from tests.scaling.running import decisions_of
@@ -279,7 +279,7 @@ def test_many_tenants_cost_no_more_queries(policy, globex, commits, django_asser
 
 
 @pytest.fixture
-def standing(transactional_db, redis):
+def standing(committed, redis):
     """acme and its policy, committed, with workers ordered."""
     player = found_acme()
     set_policy(tenant_id=player.tenant.id, acting=TESTER, now=utc_now(), min_replicas=2, max_replicas=4)
@@ -287,8 +287,9 @@ def standing(transactional_db, redis):
     return player.tenant
 
 
-def test_a_new_tenant_has_a_policy_that_costs_nothing(transactional_db, redis):
+def test_a_new_tenant_has_a_policy_that_costs_nothing(committed, redis):
     player = found_globex()
+    run_due_jobs(now=utc_now())
     assert status_of(player.tenant.id).desired == 0
     assert orders() == {player.tenant.id: 0}
 
