@@ -23,7 +23,7 @@ _NONSENSE = (
     "ASGI callable returned without completing handshake",  # uvicorn's word for a websocket refused with a status
     "Invalid UTF-8 sequence received from client",
 )
-_KEY = re.compile(r"\b(lum_(?:live|test|oper|tok)_|sk-)[A-Za-z0-9_\-\.]{6,}")
+_KEY = re.compile(r"\b(lum_(?:live|test|oper|tok|refr)_|sk-|eyJ(?=[\w-]+\.[\w-]+\.))[A-Za-z0-9_\-\.]{6,}")
 
 
 def scrub(text: str) -> str:

@@ -35,7 +35,10 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     name = "bearer"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
-        description = "An operator's token `lum_oper_…`, or a tenant's key `lum_live_…`, `lum_test_…` with scopes."
+        description = (
+            "An operator's token `lum_oper_…`, a tenant's key `lum_live_…`, `lum_test_…` with scopes, or a member's "
+            "access token, a JWT of five minutes from `/api/v1/auth/tokens`."
+        )
         return {"type": "http", "scheme": "bearer", "description": description}
 
 
@@ -45,6 +48,15 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
         description = "The session of a signed-in operator; writes need the X-CSRFToken header."
+        return {"type": "apiKey", "in": "cookie", "name": "lumos_session", "description": description}
+
+
+class MemberScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "tenants.authentication.MemberSession"
+    name = "memberSession"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        description = "The portal session of a member, on the tenant's host; writes need the X-CSRFToken header."
         return {"type": "apiKey", "in": "cookie", "name": "lumos_session", "description": description}
 
 
@@ -58,11 +70,11 @@ class ApiSchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         given: list[Any] = super().get_override_parameters()
-        return [*given, IDEMPOTENCY] if self.method == "POST" else given
+        return [*given, IDEMPOTENCY] if self.method == "POST" and self._rule else given
 
     def get_description(self) -> str:  # type: ignore[override]
         text: str = super().get_description() or ""
-        return f"{text}\n\n{_who(self._rule)}".strip() if self._rule else text
+        return f"{text}\n\n{_who(self._rule)}".strip()
 
     def get_auth(self) -> list[dict[str, Any]]:
         given: list[dict[str, Any]] = super().get_auth()
@@ -95,7 +107,9 @@ class ApiSchema(AutoSchema):
 
 def _who(rule: Access | None) -> str:
     if rule is None:
-        return ""
+        return "Open to everybody: the body holds what proves who calls. Operators have tokens of their own."
+    if rule.permission is None:
+        return f"Members with `{rule.member}`; no operators."
     operators = f"Operators with `{rule.permission}`" if rule.permission else "Operators"
     others = [f"tenants' keys with the scope `{rule.scope}`"] if rule.scope else []
     others += [f"members with `{rule.member}`"] if rule.member else []

@@ -47,4 +47,5 @@ urlpatterns = [
     path("settings/", settings.settings_page, name="settings"),
     path("settings/theme/", settings.set_theme, name="set_theme"),
     path("settings/password/", settings.set_password, name="set_password"),
+    path("settings/api-sessions/<str:public_id>/end/", settings.end_api_session, name="end_api_session"),
 ]

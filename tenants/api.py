@@ -6,6 +6,7 @@ from tenants.backups.restoring import manifest_of as backup_manifest
 from tenants.backups.restoring import prove as prove_backup
 from tenants.backups.restoring import restore as restore_backup
 from tenants.data import (
+    ApiSessionFacts,
     BackupKind,
     BackupStatus,
     DriftReport,
@@ -53,6 +54,7 @@ from tenants.errors import (
     MemberNotFound,
     OverrideNotFound,
     ProfileValueNotUsable,
+    SessionNotFound,
     SlugNotUsable,
     SlugTaken,
     TemplateBehind,
@@ -93,8 +95,10 @@ from tenants.profiles.services import (
 from tenants.provisioning.head import TEMPLATE
 from tenants.provisioning.pool import fill_pool, ready_schemas
 from tenants.roles import ROLE_PERMISSIONS, OperatorRole, Permission, allows, grantable_scopes, permissions_of
+from tenants.second_factors import FactorCheck, register_factors
 from tenants.selectors import (
     all_tenant_facts,
+    api_sessions_of,
     invitations_of,
     key_by_plaintext,
     key_facts_by_id,
@@ -129,6 +133,8 @@ from tenants.services.lifecycle import (
 )
 from tenants.services.members import add_member, change_role, find_account, leave_tenant, remove_member
 from tenants.services.operators import dismiss_operator, keep_a_super, set_operator_role
+from tenants.services.sessions import end_session, end_sessions_of
+from tenants.services.token_keys import rotate_token_key
 from tenants.workspace.api import (
     ConversationFacts,
     ConversationNotFound,
@@ -146,6 +152,7 @@ __all__ = [
     "TEMPLATE",
     "AccountNotFound",
     "ApiKey",
+    "ApiSessionFacts",
     "BackupFailed",
     "BackupKind",
     "BackupNotFound",
@@ -157,6 +164,7 @@ __all__ = [
     "DriftReport",
     "EffectiveProfile",
     "EffectiveValue",
+    "FactorCheck",
     "FailurePolicy",
     "FleetProgress",
     "Invitation",
@@ -195,6 +203,7 @@ __all__ = [
     "SchemaState",
     "SchemaStatus",
     "Scope",
+    "SessionNotFound",
     "SlugNotUsable",
     "SlugTaken",
     "TemplateBehind",
@@ -217,6 +226,7 @@ __all__ = [
     "all_tenant_facts",
     "allows",
     "announce_overrides",
+    "api_sessions_of",
     "archive_tenant",
     "back_up",
     "backup_by_id",
@@ -233,6 +243,8 @@ __all__ = [
     "dismiss_operator",
     "effective_profile",
     "effective_profiles",
+    "end_session",
+    "end_sessions_of",
     "fill_pool",
     "find_account",
     "find_drift",
@@ -263,6 +275,7 @@ __all__ = [
     "profile_values",
     "prove_backup",
     "ready_schemas",
+    "register_factors",
     "remove_member",
     "rename_tenant",
     "renew_invitation",
@@ -273,6 +286,7 @@ __all__ = [
     "revoke_api_key",
     "revoke_invitation",
     "revoke_override",
+    "rotate_token_key",
     "run_due_jobs",
     "run_job",
     "schemas_behind",

@@ -1,4 +1,4 @@
-"""Recognising the caller of the REST API: an operator's session or token, or a tenant's key; decides nothing else."""
+"""Recognising the caller of the REST API: an operator or a member by session or token, or a tenant's key; no more."""
 
 from __future__ import annotations
 
@@ -15,24 +15,29 @@ from core.rest.principal import Principal
 from core.tenancy import platform_scope
 from tenants.data import TenantStatus
 from tenants.keyformat import is_well_formed
-from tenants.models import Tenant
-from tenants.selectors import key_by_plaintext, operator_by_token
+from tenants.models import Membership, Tenant
+from tenants.roles import permissions_of
+from tenants.selectors import key_by_plaintext, operator_by_token, session_behind
+from tenants.sessions.access_tokens import AccessTokenInvalid, looks_like_one, read
 
 CHALLENGE = 'Bearer realm="lumos"'
 _OPERATOR_PREFIX = "lum_oper_"
 
 
 class BearerAuthentication(BaseAuthentication):
-    """`Authorization: Bearer lum_oper_…` (operators, on the operators' host) or `lum_live_…`, `lum_test_…`."""
+    """`Authorization: Bearer lum_oper_…` (operators, on the operators' host), `lum_live_…`, `lum_test_…`, or a JWT."""
 
     def authenticate(self, request: Request) -> tuple[Principal, None] | None:
         scheme, _space, credential = get_authorization_header(request).decode("latin-1").partition(" ")
         if scheme.lower() != "bearer":
             return None
         credential = credential.strip()
+        here: Tenant | None = getattr(request, "tenant", None)
+        if looks_like_one(credential):
+            with platform_scope():
+                return _member(credential, here), None
         if not is_well_formed(credential):
             raise NotAuthenticated(_("This is not a key of ours: its prefix, length or checksum is wrong."))
-        here: Tenant | None = getattr(request, "tenant", None)
         with platform_scope():
             if credential.startswith(_OPERATOR_PREFIX):
                 return _operator(credential, here), None
@@ -67,6 +72,18 @@ def _key(credential: str, here: Tenant | None) -> Principal:
     )
 
 
+def _member(credential: str, here: Tenant | None) -> Principal:
+    """The member behind an access token, as the database knows them now. On a tenant's host only its own."""
+    now = utc_now()
+    claims = read(credential, now=now)
+    if here is not None and here.id != claims.tenant_id:
+        raise AccessTokenInvalid()
+    session = session_behind(claims, now)
+    if session is None:
+        raise AccessTokenInvalid(_("The session of this token is over."), next_step=_("Open a new one."))
+    return member_principal(session.membership, session.user, session.tenant)
+
+
 class OperatorSession(SessionAuthentication):
     """The browser session of a staff account on the operators' host; writes need the CSRF token."""
 
@@ -85,3 +102,28 @@ class OperatorSession(SessionAuthentication):
 
 def operator_principal(account: User, *, label: str) -> Principal:
     return Principal(kind="operator", id=str(account.pk), label=label, has_permission=account.has_perm)
+
+
+class MemberSession(SessionAuthentication):
+    """The portal session of a member, on their tenant's host; writes need the CSRF token."""
+
+    def authenticate(self, request: Request) -> tuple[Principal, None] | None:
+        membership: Membership | None = getattr(request._request, "membership", None)
+        if membership is None or membership.tenant.status not in (TenantStatus.ACTIVE, TenantStatus.SUSPENDED):
+            return None
+        self.enforce_csrf(request)
+        return member_principal(membership, membership.user, membership.tenant), None
+
+    def authenticate_header(self, request: Request) -> str:
+        return CHALLENGE
+
+
+def member_principal(membership: Membership, account: User, tenant: Tenant) -> Principal:
+    return Principal(
+        kind="member",
+        id=str(account.pk),
+        label=account.email or account.get_username(),
+        tenant=tenant.ref,
+        permissions=permissions_of(membership.role),
+        read_only=tenant.status == TenantStatus.SUSPENDED,
+    )

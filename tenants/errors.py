@@ -13,11 +13,17 @@ LumosError
 │   ├── MemberNotFound
 │   ├── InvitationNotFound
 │   ├── OverrideNotFound
+│   ├── SessionNotFound
 │   └── BackupNotFound
 ├── PermissionRefused
 │   └── InvitationNotForYou
+├── NotAuthenticated
+│   ├── WrongCredentials
+│   ├── SecondFactorNeeded
+│   └── RefreshTokenInvalid
 ├── BackupFailed
 ├── Conflict
+│   ├── RefreshTokenUsed
 │   ├── BackupNotTrue
 │   ├── SlugTaken
 │   ├── LastSuperOperator
@@ -30,7 +36,15 @@ LumosError
 
 from __future__ import annotations
 
-from core.errors import Conflict, InvalidInput, LumosError, NotFound, PermissionRefused, Unavailable
+from core.errors import (
+    Conflict,
+    InvalidInput,
+    LumosError,
+    NotAuthenticated,
+    NotFound,
+    PermissionRefused,
+    Unavailable,
+)
 
 
 class SlugNotUsable(InvalidInput):
@@ -131,3 +145,28 @@ class LastOwner(Conflict):
 class TemplateBehind(Unavailable):
     code = "template_behind"
     title = "New schemas wait until the template schema and this code have the same migrations: run ./lumos prepare"
+
+
+class SessionNotFound(NotFound):
+    code = "session_not_found"
+    title = "There is no such session"
+
+
+class WrongCredentials(NotAuthenticated):
+    code = "wrong_credentials"
+    title = "E-mail or password is wrong"
+
+
+class SecondFactorNeeded(NotAuthenticated):
+    code = "second_factor_needed"
+    title = "This account has a second factor: send its code, too"
+
+
+class RefreshTokenInvalid(NotAuthenticated):
+    code = "refresh_token_invalid"
+    title = "This refresh token opens nothing: unknown, used, expired or ended"
+
+
+class RefreshTokenUsed(Conflict):
+    code = "refresh_token_used"
+    title = "This refresh token was used a moment ago; go on with the one that was given for it"

@@ -23,8 +23,8 @@ from tenants.selectors import membership_of, tenant_by_host
 GetResponse = Callable[[HttpRequest], HttpResponse]
 _TTL = 5.0  # seconds a host may be answered from memory: a suspension shows within them
 # What runs before anybody is known to be a member, in the operator's scope.
-_OPEN = ("/sign-in/", "/sign-out/", "/join/", "/static/", "/i18n/")
-_OWN_CALLERS = ("/api/",)  # REST knows its callers by their keys, and enters their scope itself
+_OPEN = ("/sign-in/", "/sign-out/", "/join/", "/static/", "/i18n/", "/.well-known/")
+_OWN_CALLERS = ("/api/",)  # REST knows its callers, by their session too, and enters their scope itself
 
 
 class _HostCache:
@@ -74,7 +74,8 @@ class MembershipMiddleware:
             return self._get_response(request)
         account: int | None = request.user.pk
         membership = membership_of(account, tenant.id) if account is not None else None
-        if membership is None and request.path.startswith(_OWN_CALLERS):
+        if request.path.startswith(_OWN_CALLERS):
+            request.membership = membership  # type: ignore[attr-defined]
             with platform_scope():
                 return self._get_response(request)
         if account is None:

@@ -7,12 +7,24 @@ from datetime import datetime
 
 from django.contrib.auth.models import User
 
-from tenants.data import InvitationFacts, KeyFacts, KeyLimits, MemberFacts, Role, TenantFacts, TenantStatus, TenantType
+from tenants.data import (
+    ApiSessionFacts,
+    InvitationFacts,
+    KeyFacts,
+    KeyLimits,
+    MemberFacts,
+    Role,
+    TenantFacts,
+    TenantStatus,
+    TenantType,
+)
 from tenants.errors import KeyNotFound, TenantNotFound
 from tenants.grants import Reach
-from tenants.models import ApiKey, Domain, Invitation, Membership, Operator, OperatorToken, Tenant
+from tenants.models import ApiKey, ApiSession, Domain, Invitation, Membership, Operator, OperatorToken, Tenant
 from tenants.roles import OperatorRole
 from tenants.services.keys import digests_of
+from tenants.services.sessions import end_reason
+from tenants.sessions.access_tokens import AccessClaims
 
 
 def tenant_by_id(tenant_id: str) -> Tenant:
@@ -111,7 +123,7 @@ def operator_by_token(plaintext: str, now: datetime) -> OperatorToken | None:
 
 
 def membership_of(user_id: int, tenant_id: str) -> Membership | None:
-    return Membership.objects.select_related("tenant").filter(user_id=user_id, tenant_id=tenant_id).first()
+    return Membership.objects.select_related("tenant", "user").filter(user_id=user_id, tenant_id=tenant_id).first()
 
 
 def operator_role_of(account: User) -> OperatorRole | None:
@@ -157,3 +169,29 @@ def invitation_facts(invitation: Invitation) -> InvitationFacts:
         invited_by=invitation.invited_by,
         expires_at=invitation.expires_at,
     )
+
+
+def api_sessions_of(tenant_id: str, user_id: int, now: datetime) -> list[ApiSessionFacts]:
+    """The sessions of one member that can be used or renewed, the newest first. In the platform's scope."""
+    rows = ApiSession.objects.select_related("user", "tenant").filter(tenant_id=tenant_id, user_id=user_id)
+    rows = rows.filter(ended_at=None, refresh_until__gt=now).order_by("-created_at")
+    return [_session_facts(row) for row in rows if end_reason(row) is None]
+
+
+def _session_facts(session: ApiSession) -> ApiSessionFacts:
+    return ApiSessionFacts(
+        id=session.public_id,
+        name=session.name,
+        opened_from=session.opened_from,
+        created_at=session.created_at,
+        used_at=session.used_at,
+        expires_at=session.refresh_until,
+    )
+
+
+def session_behind(claims: AccessClaims, now: datetime) -> ApiSession | None:
+    """The session of an access token with its member as they are now; None when anything about them is over."""
+    rows = ApiSession.objects.select_related("user", "tenant", "membership")
+    named = rows.filter(pk=claims.session_id, membership_id=claims.membership_id, tenant_id=claims.tenant_id)
+    session = named.filter(ended_at=None, expires_at__gt=now).first()
+    return session if session and end_reason(session) is None else None

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tenants import member_views, views
+from tenants import member_views, session_views, views
 
 urlpatterns = [
+    path("auth/tokens", session_views.TokenList.as_view()),
+    path("auth/tokens/refresh", session_views.TokenRefresh.as_view()),
+    path("auth/tokens/<str:session_id>", session_views.TokenDetail.as_view()),
+    path("auth/sessions", session_views.SessionList.as_view()),
     path("tenants", views.TenantList.as_view()),
     path("tenants/<str:tenant_id>", views.TenantDetail.as_view()),
     path("tenants/<str:tenant_id>/suspend", views.SuspendTenant.as_view()),
@@ -20,3 +24,6 @@ urlpatterns = [
     path("tenants/<str:tenant_id>/keys", views.KeyList.as_view()),
     path("tenants/<str:tenant_id>/keys/<str:key_id>", views.KeyDetail.as_view()),
 ]
+
+# Beside the API: an address that checkers of tokens know where to look for.
+well_known = [path(".well-known/jwks.json", session_views.key_set, name="jwks")]

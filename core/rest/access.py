@@ -23,10 +23,10 @@ class Access:
     """What one method asks of each kind of caller.
 
     `permission` is an operator's; an empty one lets any operator in. `scope` is what a tenant's key needs, `member`
-    what the role of a tenant's member must include; None keeps that kind of caller out.
+    what the role of a tenant's member must include. None keeps that kind of caller out.
     """
 
-    permission: str = ""
+    permission: str | None = ""
     scope: str | None = None
     member: str | None = None
 
@@ -67,6 +67,8 @@ def _check(rule: Access, caller: Principal, *, safe: bool) -> None:
 
 
 def _check_operator(rule: Access, caller: Principal) -> None:
+    if rule.permission is None:
+        raise PermissionRefused(_("Only members of a tenant may do this."))
     if rule.permission and not caller.has_permission(rule.permission):
         raise PermissionRefused(_("Your account lacks the permission %(name)s.") % {"name": rule.permission})
 

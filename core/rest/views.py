@@ -20,7 +20,7 @@ from core.rest.idempotency import Claim, Replayed, claim
 from core.rest.pages import CursorPage
 from core.rest.principal import Principal, principal_of
 from core.rest.throttle import Standing, count_request
-from core.tenancy import tenant_scope
+from core.tenancy import TenantRef, tenant_scope
 
 
 class ApiView(APIView):
@@ -51,6 +51,13 @@ class ApiView(APIView):
         self._claim = claim(request, self.caller)
         if self.caller.tenant is not None:
             self._scopes.enter_context(tenant_scope(self.caller.tenant))
+
+    @property
+    def tenant(self) -> TenantRef:
+        """Whose key or member calls; raises NotFound for operators, who have none."""
+        if self.caller.tenant is None:
+            raise NotFound()
+        return self.caller.tenant
 
     def check_path(self, **kwargs: Any) -> None:
         """Refuse what the path names and the caller may not see."""
@@ -99,12 +106,25 @@ def checked(serializer: type[BaseSerializer[Any]], request: Request) -> dict[str
     return dict(bound.validated_data)
 
 
-class NoSuchRoute(APIView):
-    """Whatever else is asked under /api/v1/: a problem document instead of a page."""
+class OpenView(APIView):
+    """A view for whoever is not known yet, and may become so by what the body holds; it counts attempts itself."""
 
     authentication_classes = ()
     permission_classes = ()
     request_id = ""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        self.request_id = current_request_id()
+        super().initial(request, *args, **kwargs)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+
+class NoSuchRoute(OpenView):
+    """Whatever else is asked under /api/v1/: a problem document instead of a page."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.request_id = current_request_id()

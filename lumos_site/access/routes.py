@@ -32,6 +32,9 @@ OPEN: Mapping[str, str] = {
     "portal:join": "the way in for whoever opened an invitation",
     "portal:join_link": "opens with the token of an invitation",
     "set_language": "a preference kept in a cookie",
+    "jwks": "public keys",
+    "api/v1/auth/tokens": "the way in, by e-mail and password or the portal's session",
+    "api/v1/auth/tokens/refresh": "opens with a refresh token",
     "schema": "the description of the REST API",
     "api-docs": "the description of the REST API",
     "admin:login": "the way in",
@@ -140,12 +143,13 @@ def _rest(path: str, view: type[ApiView]) -> Iterator[Route]:
             raise Unclassified(f"{method} /{path} is not in the view's access table")
         operators = frozenset(role for role in OperatorRole if _has(role, rule.permission))
         members = frozenset(role for role in Role if rule.member and allows(role, Permission(rule.member)))
-        asks = " / ".join(filter(None, (rule.permission or "any operator", rule.member)))
+        asked = "no operator" if rule.permission is None else rule.permission or "any operator"
+        asks = " / ".join(filter(None, (asked, rule.member)))
         yield Route("rest", method, f"/{path}", "", asks, operators, members, rule.scope or "")
 
 
-def _has(role: OperatorRole, permission: str) -> bool:
-    return not permission or permission in operator_permissions(role)
+def _has(role: OperatorRole, permission: str | None) -> bool:
+    return permission is not None and (not permission or permission in operator_permissions(role))
 
 
 class _Account:

@@ -106,6 +106,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "tenants.authentication.BearerAuthentication",
         "tenants.authentication.OperatorSession",
+        "tenants.authentication.MemberSession",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["core.rest.access.DeclaredAccess"],
     "EXCEPTION_HANDLER": "core.rest.problems.handle",

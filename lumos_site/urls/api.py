@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from core.rest.views import NoSuchRoute
+from tenants.urls import well_known
 
 v1: list[URLPattern | URLResolver] = [
     path("", include("audit.urls")),
@@ -20,4 +21,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(), name="api-docs"),
     path("api/v1/", include(v1)),
+    *well_known,
 ]

@@ -7,8 +7,10 @@ from django.contrib.auth.forms import PasswordChangeForm
 from django.db import transaction
 
 from audit.api import record
+from core.clock import utc_now
 from core.tenancy import platform_scope
 from portal.request import PortalRequest, acting
+from tenants.api import end_sessions_of
 
 
 def change_password(request: PortalRequest, form: PasswordChangeForm) -> None:
@@ -16,6 +18,7 @@ def change_password(request: PortalRequest, form: PasswordChangeForm) -> None:
     with platform_scope(), transaction.atomic():
         form.save()
         update_session_auth_hash(request, request.user)
+        end_sessions_of(user_id=request.user.pk, acting=acting(request), now=utc_now())
         record(
             "accounts.change_password",
             actor=acting(request),

@@ -11,12 +11,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST
 
+from core.clock import utc_now
 from core.errors import InvalidInput
+from core.ids import parse_prefixed
+from core.tenancy import platform_scope
 from portal.guard import requires
-from portal.request import PortalRequest
+from portal.request import PortalRequest, acting
 from portal.settings.services import change_password
 from portal.settings.theme import THEMES, remember_theme
-from tenants.api import Permission
+from tenants.api import Permission, SessionNotFound, api_sessions_of, end_session
 
 
 @require_GET
@@ -48,6 +51,28 @@ def set_password(request: PortalRequest) -> HttpResponse:
     return HttpResponseRedirect(reverse("portal:settings"))
 
 
+@require_POST
+@requires(Permission.SETTINGS_OWN)
+def end_api_session(request: PortalRequest, public_id: str) -> HttpResponse:
+    try:
+        bare = parse_prefixed("ses", public_id)
+    except InvalidInput as error:
+        raise SessionNotFound() from error
+    with platform_scope():
+        end_session(
+            tenant_id=request.tenant.id,
+            user_id=request.user.pk,
+            session_id=bare,
+            acting=acting(request),
+            now=utc_now(),
+        )
+    messages.success(request, _("The session is over."))
+    return HttpResponseRedirect(reverse("portal:settings"))
+
+
 def _page(request: PortalRequest, form: PasswordChangeForm, status: int) -> HttpResponse:
     form.fields["old_password"].widget.attrs.pop("autofocus", None)  # the page is about more than the password
-    return render(request, "portal/settings/page.html", {"form": form, "themes": THEMES}, status=status)
+    with platform_scope():
+        sessions = api_sessions_of(request.tenant.id, request.user.pk, utc_now())
+    context = {"form": form, "themes": THEMES, "api_sessions": sessions}
+    return render(request, "portal/settings/page.html", context, status=status)

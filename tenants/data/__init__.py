@@ -1,4 +1,4 @@
-"""What crosses the tenants app's border: enums, events, facts, profiles."""
+"""What crosses the tenants app's border: enums, events, facts, profiles, sessions."""
 
 from tenants.data.facts import (
     OPEN_JOBS,
@@ -37,9 +37,11 @@ from tenants.data.profiles import (
     ScalingLimits,
     ValueSource,
 )
+from tenants.data.sessions import ApiSessionFacts, SessionEnd, Tokens
 
 __all__ = [
     "OPEN_JOBS",
+    "ApiSessionFacts",
     "BackupKind",
     "BackupStatus",
     "DriftReport",
@@ -66,10 +68,12 @@ __all__ = [
     "ScalingLimits",
     "SchemaStatus",
     "Scope",
+    "SessionEnd",
     "StepState",
     "TenantChanged",
     "TenantFacts",
     "TenantStatus",
     "TenantType",
+    "Tokens",
     "ValueSource",
 ]

@@ -8,10 +8,12 @@ from tenants.models.keys import TenantDataKey
 from tenants.models.members import Invitation, Membership, Operator
 from tenants.models.pool import PooledSchema
 from tenants.models.profiles import ProfileOverride, TenantTypeProfile
+from tenants.models.sessions import ApiSession
 from tenants.models.tenant import Domain, Tenant
 
 __all__ = [
     "ApiKey",
+    "ApiSession",
     "Domain",
     "Invitation",
     "Membership",

@@ -20,6 +20,7 @@ from tenants.provisioning.claim import take_over
 from tenants.provisioning.pool import make_ready_schema
 from tenants.selectors import tenant_by_id
 from tenants.services.jobs import cancel_open_jobs, open_job, run_job
+from tenants.services.sessions import end_sessions_in
 from tenants.tasks import wake
 
 _SLUG = re.compile(r"[a-z][a-z0-9-]{1,38}[a-z0-9]")
@@ -145,6 +146,8 @@ def _move(tenant_id: str, kind: JobKind, reason: str, acting: Actor, now: dateti
         raise WrongStatus(f"A tenant that is {tenant.get_status_display()} cannot become {move.new.title()}")
     tenant.status, tenant.status_reason = move.new, reason
     tenant.save(update_fields=["status", "status_reason"])
+    if not tenant.is_active:
+        end_sessions_in(tenant.id, now)
     record(move.action, actor=acting, tenant_id=tenant.id, target=tenant.public_id, detail={"reason": reason})
     emit(TenantChanged(tenant.id, move.new))
     job = open_job(kind=kind, tenant_id=tenant.id, acting=acting, now=now)

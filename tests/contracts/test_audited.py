@@ -56,6 +56,11 @@ SERVICES: dict[str, str] = {
     "revoke_operator_token": "operator_tokens.revoke",
     "dismiss_operator": "operators.dismiss",
     "set_operator_role": "operators.set_role",
+    "open_session": "api_sessions.open",
+    "refresh_session": "api_sessions.reuse",
+    "end_session": "api_sessions.end",
+    "end_sessions_of": "api_sessions.end",
+    "rotate_token_key": "token_keys.rotate",
     "clear_limit": "quotas.clear_limit",
     "seed_type_limits": "quotas.seed_type_limits",
     "set_limit": "quotas.set_limit",
@@ -104,6 +109,8 @@ WITHOUT: dict[str, str] = {
     "sign_out": "ends what sessions.sign_in began; changes nothing",
     "open_invitation": "only looks",
     "provider_key_is": "only looks",
+    "end_reason": "only looks",
+    "end_sessions_in": "a part of a change that records",
     "digest_of": "only calculates",
     "digests_of": "only calculates",
     "checked_address": "only calculates",
@@ -114,6 +121,7 @@ WITHOUT: dict[str, str] = {
     "make_account": "a part of members.add and members.accept",
 }
 ROUTES: dict[str, str] = {
+    "DELETE /auth/tokens/<str:session_id>": "api_sessions.end",
     "POST /audit/chains/<str:chain>/adopt": "audit.adopt_chain",
     "POST /audit/chains/<str:chain>/check": "audit.check_chain",
     "POST /tenants": "tenants.create",

@@ -16,6 +16,7 @@ NEVER = {
     "tenants_operatortoken",
     "tenants_operator",
     "tenants_invitation",
+    "tenants_apisession",
     "mail_outgoingmail",
     "proxy_providerkey",
     "billing_modelcost",

@@ -164,6 +164,7 @@ def rest_address(route: str, acme: Player) -> str:
         "key_id": prefixed("key", new_ulid()),
         "member_id": prefixed("mem", new_ulid()),
         "invitation_id": prefixed("invite", new_ulid()),
+        "session_id": prefixed("ses", new_ulid()),
         "dimension": "tokens_per_minute",
         "chain": acme.tenant.public_id,
     }

@@ -12,6 +12,8 @@ from core.conf import ROOT
 
 pytestmark = pytest.mark.django_db
 
+OPEN = {("/api/v1/auth/tokens", "post"), ("/api/v1/auth/tokens/refresh", "post")}
+
 
 @pytest.fixture(scope="module")
 def committed() -> dict:
@@ -30,7 +32,7 @@ def test_every_operation_describes_its_errors_and_its_callers(committed: dict) -
             answers = operation["responses"]
             assert {"401", "403", "429"} <= set(answers), (path, method)
             assert "application/problem+json" in answers["401"]["content"]
-            assert {"bearer": []} in operation["security"]
+            assert ({"bearer": []} in operation.get("security", [])) != ((path, method) in OPEN)
             assert "perators" in operation["description"], (path, method)
 
 
@@ -42,7 +44,8 @@ def test_operation_ids_are_given_by_hand_and_unique(committed: dict) -> None:
 
 
 def test_posts_take_an_idempotency_key(committed: dict) -> None:
-    posts = [methods["post"] for methods in committed["paths"].values() if "post" in methods]
+    paths = committed["paths"].items()
+    posts = [methods["post"] for path, methods in paths if "post" in methods and (path, "post") not in OPEN]
     assert posts
     for operation in posts:
         assert "Idempotency-Key" in {parameter["name"] for parameter in operation["parameters"]}

@@ -66,3 +66,31 @@ def test_a_password_that_will_not_do_is_refused_in_words(
     response = change(as_role(acme.tenant), **answers)
     assert response.status_code == 400
     assert words in response.content.decode()
+
+
+def test_programs_that_are_signed_in_are_listed_and_ended(acme: Player, globex: Player) -> None:
+    def open_session(player: Player) -> str:
+        sent = {"email": player.owner.username, "password": PASSWORD, "name": "my <laptop>"}
+        client = stranger(player.tenant)
+        return client.post("/api/v1/auth/tokens", sent, content_type="application/json").json()["session_id"]
+
+    mine, foreign = open_session(acme), open_session(globex)
+    client = stranger(acme.tenant)
+    client.force_login(acme.owner)
+    page = client.get("/settings/").content.decode()
+    assert f"/settings/api-sessions/{mine}/end/" in page
+    assert "my &lt;laptop&gt;" in page
+    assert foreign not in page
+    assert client.post(f"/settings/api-sessions/{foreign}/end/").status_code == 404
+    assert client.post("/settings/api-sessions/ses_x/end/").status_code == 404
+    assert client.post(f"/settings/api-sessions/{mine}/end/")["Location"] == "/settings/"
+    assert mine not in client.get("/settings/").content.decode()
+
+
+def test_a_changed_password_ends_them_too(acme: Player) -> None:
+    client = stranger(acme.tenant)
+    sent = {"email": acme.owner.username, "password": PASSWORD}
+    session = client.post("/api/v1/auth/tokens", sent, content_type="application/json").json()["session_id"]
+    client.force_login(acme.owner)
+    change(client)
+    assert AuditEntry.objects.get(action="api_sessions.end").target == session

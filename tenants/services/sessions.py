@@ -1,0 +1,154 @@
+"""Opening, renewing and ending API sessions; a refresh token leaves this module once, and is good once.
+
+Whoever renews gets a new refresh token and ends the one that was shown. An older one than that is a copy in somebody's
+hands, so the whole session ends. The one just before is refused for GRACE without ending anything: two processes that
+renew at the same moment are no theft, and neither of them gets in by a token that is used up.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from audit.api import Actor, record
+from core.faults import fault_point
+from tenants.data import SessionEnd, TenantStatus, Tokens
+from tenants.errors import MemberNotFound, RefreshTokenInvalid, RefreshTokenUsed, SessionNotFound, WrongStatus
+from tenants.models import ApiSession, Membership
+from tenants.sessions.access_tokens import AccessClaims, mint
+from tenants.sessions.refresh_tokens import RefreshToken, new_refresh_token, parse_refresh_token
+from tenants.sessions.ring import ACCESS_LIFETIME
+
+GRACE = timedelta(seconds=10)
+IDLE = timedelta(days=7)
+LONGEST = timedelta(days=30)
+MOST = 20  # open ones of one member; the one that rested longest gives way
+
+
+@transaction.atomic
+def open_session(*, membership_id: str, name: str, address: str, acting: Actor, now: datetime) -> Tokens:
+    """A new session of a member whose credentials were checked. Raises MemberNotFound and WrongStatus."""
+    members = Membership.objects.select_related("user", "tenant").select_for_update(of=("self",))
+    member = members.filter(pk=membership_id, user__is_active=True).first()
+    if member is None:
+        raise MemberNotFound()
+    if member.tenant.status != TenantStatus.ACTIVE:
+        raise WrongStatus("Only an active tenant opens API sessions")
+    _make_room(member, now)
+    session = ApiSession(
+        tenant=member.tenant,
+        user=member.user,
+        membership=member,
+        name=name.strip()[:80],
+        opened_from=address,
+        account_mark=member.user.get_session_auth_hash(),
+        created_at=now,
+        expires_at=now + LONGEST,
+    )
+    tokens = _renew(session, now)
+    session.save(force_insert=True)
+    detail = {"name": session.name, "from": address}
+    record("api_sessions.open", actor=acting, tenant_id=member.tenant_id, target=session.public_id, detail=detail)
+    return tokens
+
+
+def _make_room(member: Membership, now: datetime) -> None:
+    """The member's row is held, so that two who come at once count one another."""
+    resting = _open().filter(membership=member).order_by("-used_at", "-id").values_list("pk", flat=True)
+    surplus = list(resting[MOST - 1 :])
+    ApiSession.objects.filter(pk__in=surplus).update(ended_at=now, end_reason=SessionEnd.CROWDED)
+
+
+def _renew(session: ApiSession, now: datetime) -> Tokens:
+    """The next pair, noted in the row and not saved."""
+    refresh = new_refresh_token(session.id)
+    session.digest_before, session.digest = session.digest, refresh.digests[0]
+    session.used_at, session.refresh_until = now, min(now + IDLE, session.expires_at)
+    access = mint(AccessClaims(session.tenant_id, session.membership_id, session.id), now=now)
+    return Tokens(session.public_id, access, refresh.text, int(ACCESS_LIFETIME.total_seconds()))
+
+
+def refresh_session(*, token: str, now: datetime) -> Tokens:
+    """The next pair for a token that is good. Raises RefreshTokenInvalid and, within GRACE, RefreshTokenUsed."""
+    shown = parse_refresh_token(token)
+    if shown is None:
+        raise RefreshTokenInvalid()
+    renewed = _refresh(shown, now)
+    if renewed is None:
+        raise RefreshTokenInvalid()
+    return renewed
+
+
+@transaction.atomic
+def _refresh(shown: RefreshToken, now: datetime) -> Tokens | None:
+    """None when the token is over, after what follows from that was written down."""
+    rows = ApiSession.objects.select_related("user", "tenant").select_for_update(of=("self",))
+    session = rows.filter(pk=shown.session_id, ended_at=None).first()
+    if session is None or session.expires_at <= now:
+        return None
+    if why := end_reason(session):
+        _end(session, why, now)
+        return None
+    if session.digest not in shown.digests:
+        _check_reuse(session, shown, now)
+        return None
+    if session.refresh_until <= now:
+        return None
+    tokens = _renew(session, now)
+    session.save(update_fields=["digest", "digest_before", "used_at", "refresh_until"])
+    fault_point("tenants.sessions.renewed")
+    return tokens
+
+
+def _check_reuse(session: ApiSession, shown: RefreshToken, now: datetime) -> None:
+    if session.digest_before in shown.digests and now - session.used_at < GRACE:
+        raise RefreshTokenUsed()
+    _end(session, SessionEnd.REUSED, now)
+    who = Actor("member", str(session.user_id), session.user.get_username())
+    detail = {"name": session.name, "from": session.opened_from}
+    record("api_sessions.reuse", actor=who, tenant_id=session.tenant_id, target=session.public_id, detail=detail)
+
+
+def end_reason(session: ApiSession) -> SessionEnd | None:
+    """Why a session with its account and tenant can no longer be used, beside its own end; None when it can."""
+    if not session.user.is_active or session.account_mark != session.user.get_session_auth_hash():
+        return SessionEnd.ACCOUNT
+    return None if session.tenant.status == TenantStatus.ACTIVE else SessionEnd.TENANT
+
+
+@transaction.atomic
+def end_session(*, tenant_id: str, user_id: int, session_id: str, acting: Actor, now: datetime) -> None:
+    """End one's own session; its tokens open nothing from the next request on. Raises SessionNotFound."""
+    rows = ApiSession.objects.select_for_update().filter(pk=session_id, tenant_id=tenant_id, user_id=user_id)
+    session = rows.first()
+    if session is None:
+        raise SessionNotFound()
+    if session.ended_at is None:
+        _end(session, SessionEnd.ENDED, now)
+        record("api_sessions.end", actor=acting, tenant_id=tenant_id, target=session.public_id)
+
+
+@transaction.atomic
+def end_sessions_of(*, user_id: int, acting: Actor, now: datetime) -> int:
+    """End all of an account, which was locked or has another password; returns how many were open."""
+    sessions = list(_open().select_for_update().filter(user_id=user_id))
+    for session in sessions:
+        _end(session, SessionEnd.ACCOUNT, now)
+        record("api_sessions.end", actor=acting, tenant_id=session.tenant_id, target=session.public_id)
+    return len(sessions)
+
+
+def end_sessions_in(tenant_id: str, now: datetime) -> int:
+    """A part of a tenant's suspension or archiving, which records; they do not come back with the tenant."""
+    return _open().filter(tenant_id=tenant_id).update(ended_at=now, end_reason=SessionEnd.TENANT)
+
+
+def _end(session: ApiSession, why: SessionEnd, now: datetime) -> None:
+    session.ended_at, session.end_reason = now, why
+    session.save(update_fields=["ended_at", "end_reason"])
+
+
+def _open() -> QuerySet[ApiSession]:
+    return ApiSession.objects.filter(ended_at=None)
