@@ -1,7 +1,12 @@
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+from core.lifecycle import keeps
+
 
 class AuditConfig(AppConfig):
     name = "audit"
     verbose_name = _("Audit")
+
+    def ready(self) -> None:
+        keeps("audit_auditentry", "the log is append-only and chained; its months go by LUMOS_AUDIT_KEEP_MONTHS")

@@ -5,9 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from audit.api import SYSTEM
-from billing.services.contracts import subscribe_tenant
-from core.lifecycle import Moment, takes_part
+from billing.metering.stream import entries_of
+from billing.models import PendingCorrection
+from billing.services.contracts import end_contract, subscribe_tenant
+from core.lifecycle import Moment, NotYet, keeps, takes_part
 from tenants.api import tenant_by_id
+
+_BOOKS = "the law on accounting: what was used and charged, under the tenant's id and without a name"
+for _table in ("subscription", "periodposition", "usageevent", "usagerollup"):
+    keeps(f"billing_{_table}", _BOOKS)
 
 
 @takes_part(Moment.BORN, "plan")
@@ -18,3 +24,15 @@ def begin_contract(tenant_id: str, now: datetime) -> str:
         return "no plan was chosen"
     subscribe_tenant(tenant_id=tenant_id, plan_code=plan, acting=SYSTEM, now=now)
     return f"subscribed to {plan}"
+
+
+@takes_part(Moment.GONE, "books")
+def close_books(tenant_id: str, now: datetime) -> str:
+    """Take in what was used to the last, then end the contract. The books stay."""
+    waiting = entries_of(tenant_id)
+    if waiting:
+        raise NotYet(f"{waiting} usage events are on their way into the books")
+    if PendingCorrection.objects.filter(tenant_id=tenant_id).exists():
+        raise NotYet("a correction of its counters is on its way")
+    ended = end_contract(tenant_id=tenant_id, acting=SYSTEM, now=now)
+    return "its contract ended, its books are kept" if ended else "its books are kept"

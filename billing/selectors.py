@@ -21,6 +21,7 @@ from billing.models import ModelCost, PeriodPosition, PlanVersion, Subscription,
 from core.money import to_micro
 from quotas.api import Period as QuotaPeriod
 from quotas.api import PeriodTotals
+from tenants.api import all_tenant_facts
 
 
 def newest_version(plan_code: str) -> PlanVersion:
@@ -115,7 +116,12 @@ def period_totals(period: QuotaPeriod) -> Iterable[PeriodTotals]:
             .annotate(tokens=Sum("input_tokens") + Sum("output_tokens"), money=Sum("charge"))
             .order_by("tenant_id")
         )
-    return [PeriodTotals(row["tenant_id"], period.id, int(row["tokens"]), to_micro(row["money"])) for row in rows]
+    living = {facts.id for facts in all_tenant_facts()}  # a deleted tenant's books are kept, its counters are not
+    return [
+        PeriodTotals(row["tenant_id"], period.id, int(row["tokens"]), to_micro(row["money"]))
+        for row in rows
+        if row["tenant_id"] in living
+    ]
 
 
 def plan_offers() -> tuple[PlanOffer, ...]:

@@ -8,7 +8,7 @@ another room is there later, and gone before.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -61,3 +61,22 @@ def parts_of(moment: Moment) -> tuple[Part, ...]:
     """Everybody who takes part, in the order in which they do."""
     upwards = moment in (Moment.BORN, Moment.STARTED)
     return tuple(_parts[moment] if upwards else reversed(_parts[moment]))
+
+
+_kept: dict[str, str] = {}
+
+
+def keeps(table: str, reason: str) -> None:
+    """Say that rows of this shared table outlive their tenant, and which duty wants that.
+
+    Whatever else has a `tenant_id` is deleted with the tenant, so a new table is forgotten to be kept, never to be
+    emptied. A kept row names its tenant by id only. Raises ValueError for a table that is named already.
+    """
+    if table in _kept:
+        raise ValueError(f"{table} is kept already")
+    _kept[table] = reason
+
+
+def kept_tables() -> Mapping[str, str]:
+    """Table to reason, of everything that is kept."""
+    return dict(_kept)

@@ -7,16 +7,19 @@ from datetime import datetime
 from billing.api import SubscriptionChanged, TierCrossed
 from core.clock import utc_now
 from core.events import subscribe
-from core.lifecycle import Moment, takes_part
+from core.lifecycle import Moment, NotYet, takes_part
 from proxy import publish
 from proxy.data import CatalogueChanged
-from quotas.api import LimitsChanged
-from tenants.api import KeyChanged, TenantChanged
+from quotas.api import LimitsChanged, open_reservations
+from tenants.api import KeyChanged, KeyNotFound, TenantChanged
 
 
 @subscribe(KeyChanged)
 def follow_key(event: KeyChanged) -> None:
-    publish.publish_key(event.key_id, utc_now())
+    try:
+        publish.publish_key(event.key_id, utc_now())
+    except KeyNotFound:  # its tenant was deleted before this was delivered
+        publish.withdraw_key(event.digest)
 
 
 @subscribe(TenantChanged)
@@ -59,3 +62,13 @@ def publish_again(tenant_id: str, now: datetime) -> str:
     """Also what the event has published already: this is the proof, and the second chance."""
     publish.publish_tenant(tenant_id, now)
     return "known to every gateway"
+
+
+@takes_part(Moment.GONE, "gateway")
+def withdraw_for_good(tenant_id: str, now: datetime) -> str:
+    """Wait for the last request's settlement too: it writes the usage that the books are closed with."""
+    keys = publish.withdraw_tenant(tenant_id)
+    waiting = open_reservations(tenant_id)
+    if waiting:
+        raise NotYet(f"{waiting} requests are not settled")
+    return f"{keys} keys are known to no gateway"

@@ -37,8 +37,10 @@ from quotas.api import EffectiveLimits, effective_limits, limits_of_key
 from tenants.api import (
     KeyFacts,
     TenantFacts,
+    TenantNotFound,
     TenantStatus,
     all_tenant_facts,
+    digests_of_tenant,
     key_facts_by_id,
     key_facts_by_ids,
     tenant_by_id,
@@ -51,7 +53,7 @@ T = TypeVar("T")
 _CHANGES_KEPT = 10_000
 _BATCH = 500
 _LOCK = 7_052_021  # advisory lock: one publisher reads and writes at a time, held for a batch at most
-_GONE = frozenset({TenantStatus.ARCHIVED})
+_GONE = frozenset({TenantStatus.ARCHIVED, TenantStatus.DELETING})
 
 # KEYS: record, sequence, changes. ARGV: kind, id, record ("" deletes it), how many changes to keep.
 _ANNOUNCE = """
@@ -82,12 +84,33 @@ def publish_key(key_id: str, now: datetime) -> None:
 
 
 def publish_tenant(tenant_id: str, now: datetime) -> None:
-    """Publish a tenant with limits and prices, or withdraw an archived one. Raises TenantNotFound."""
+    """Publish a tenant with limits and prices, or withdraw one that is archived, to be deleted, or unknown."""
     with _alone():
+        _announce(tenant_name(tenant_id), "tenant", tenant_id, _tenant_json(tenant_id, now))
+
+
+def _tenant_json(tenant_id: str, now: datetime) -> bytes:
+    try:
         facts = tenant_facts(tenant_by_id(tenant_id))
-        gone = facts.status in _GONE
-        record = b"" if gone else _tenant_record(facts, effective_limits(tenant_id), now).to_json()
-        _announce(tenant_name(tenant_id), "tenant", tenant_id, record)
+    except TenantNotFound:
+        return b""
+    return b"" if facts.status in _GONE else _tenant_record(facts, effective_limits(tenant_id), now).to_json()
+
+
+def withdraw_tenant(tenant_id: str) -> int:
+    """Withdraw a tenant and every key that it ever had, whatever their rows say; returns how many keys."""
+    with _alone():
+        digests = digests_of_tenant(tenant_id)
+        for digest in digests:
+            _announce(key_name(digest), "key", digest, b"")
+        _announce(tenant_name(tenant_id), "tenant", tenant_id, b"")
+    return len(digests)
+
+
+def withdraw_key(digest: str) -> None:
+    """Withdraw a key whose row is gone."""
+    with _alone():
+        _announce(key_name(digest), "key", digest, b"")
 
 
 def publish_tenants(now: datetime) -> None:

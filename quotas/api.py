@@ -40,7 +40,7 @@ from quotas.errors import (
 )
 from quotas.periods import calendar_month
 from quotas.policies import limits_of_key
-from quotas.selectors import effective_limits, stored_limits, usage_of
+from quotas.selectors import effective_limits, open_reservations, stored_limits, usage_of
 from quotas.services import (
     clear_limit,
     seed_type_limits,
@@ -90,6 +90,7 @@ __all__ = [
     "effective_limits",
     "is_recovering",
     "limits_of_key",
+    "open_reservations",
     "reconcile",
     "recover",
     "register_totals_provider",

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from core.redis import control
 from quotas.data import Dimension, EffectiveLimits, LimitSource, MeterReading, SetLimit, StoredLimits
+from quotas.engine import upkeep
 from quotas.engine.blocking import BlockingQuotaEngine
 from quotas.models import PlanLimit, StoredLimit, TenantLimit, TypeLimit
 from quotas.policies import LimitRow, resolve
@@ -56,3 +57,8 @@ def _row(limit: StoredLimit, source: LimitSource, label: str, is_active: bool = 
 def usage_of(tenant_id: str, *, now: datetime) -> tuple[MeterReading, ...]:
     """The tenant's meters as Redis counts them; raises TenantNotFound, Unavailable when Redis is away."""
     return BlockingQuotaEngine(control()).peek(effective_limits(tenant_id), now=now)
+
+
+def open_reservations(tenant_id: str) -> int:
+    """How many of the tenant's requests are neither settled nor given back; raises Unavailable when Redis is away."""
+    return upkeep.open_reservations(control(), tenant_id)

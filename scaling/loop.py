@@ -60,6 +60,16 @@ def settle_tenant(tenant_id: str, *, now: datetime) -> TickResult:
         return _run_round(list(ScalingPolicy.objects.select_related("tenant").filter(tenant_id=tenant_id)), now)
 
 
+def forget_tenant(tenant_id: str) -> None:
+    """Take a deleted tenant out of all rounds to come: policy, target, order, memory. Raises BackendAway."""
+    with transaction.atomic():
+        _lock("pg_advisory_xact_lock")
+        ScalingPolicy.objects.filter(tenant_id=tenant_id).delete()
+        ScalingTarget.objects.filter(tenant_id=tenant_id).delete()
+        transaction.on_commit(partial(active_backend().forget, tenant_id))  # behind the orders of rounds before
+        transaction.on_commit(partial(signals.forget_tenant, tenant_id))
+
+
 def _lock(function: str) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {function}(%s)", [_LOCK])

@@ -91,6 +91,21 @@ def write_spans(spans: Mapping[str, Sequence[Span]]) -> None:
         raise BackendAway() from error
 
 
+def forget_tenant(tenant_id: str) -> None:
+    """Drop what is remembered of a tenant, and the tasks that a killed worker of it had taken. Raises BackendAway.
+
+    The broker keeps a taken task until it is done with, and would put it back on the queue an hour later.
+    """
+    try:
+        control().hdel(_spans_key(), tenant_id)
+        for tag, text in control().hscan_iter(key("celery", "unacked"), count=500):
+            if queue_of(tenant_id).encode() in text:
+                control().hdel(key("celery", "unacked"), tag)
+                control().zrem(key("celery", "unacked_index"), tag)
+    except redis.RedisError as error:
+        raise BackendAway() from error
+
+
 def _spans_key() -> str:
     return key("scaling", "recommendations")
 

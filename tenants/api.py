@@ -52,6 +52,7 @@ from tenants.errors import (
     LastOwner,
     LastSuperOperator,
     MemberNotFound,
+    NameNotTyped,
     OverrideNotFound,
     ProfileValueNotUsable,
     SessionNotFound,
@@ -99,6 +100,7 @@ from tenants.second_factors import FactorCheck, register_factors
 from tenants.selectors import (
     all_tenant_facts,
     api_sessions_of,
+    digests_of_tenant,
     invitations_of,
     key_by_plaintext,
     key_facts_by_id,
@@ -113,6 +115,7 @@ from tenants.selectors import (
     tenant_facts,
     usable_key_facts,
 )
+from tenants.services.deletion import cancel_deletion, delete_tenant
 from tenants.services.invitations import (
     accept_invitation,
     invite_member,
@@ -187,6 +190,7 @@ __all__ = [
     "MemberFacts",
     "MemberNotFound",
     "Membership",
+    "NameNotTyped",
     "Operator",
     "OperatorRole",
     "OverrideFacts",
@@ -232,6 +236,7 @@ __all__ = [
     "backup_by_id",
     "backup_manifest",
     "backup_path",
+    "cancel_deletion",
     "change_role",
     "conversation_text",
     "conversations_of",
@@ -240,6 +245,8 @@ __all__ = [
     "create_tenant",
     "delete_backup",
     "delete_conversation",
+    "delete_tenant",
+    "digests_of_tenant",
     "dismiss_operator",
     "effective_profile",
     "effective_profiles",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 
 FILL_SECONDS = 2.0
 SCHEDULE = (
@@ -32,3 +33,11 @@ def pool_settings() -> PoolSettings:
     if not per_second.replace(".", "", 1).isdigit() or not 0 < float(per_second) <= 100:
         raise ValueError(f"LUMOS_POOL_PER_SECOND={per_second!r} is not valid; use a number above 0, up to 100")
     return PoolSettings(int(size), float(per_second))
+
+
+def deletion_grace() -> timedelta:
+    """LUMOS_DELETE_GRACE_DAYS: how long a deletion can be taken back. Raises ValueError for what is no such number."""
+    days = os.environ.get("LUMOS_DELETE_GRACE_DAYS") or "30"
+    if not days.isdigit() or int(days) > 365:
+        raise ValueError(f"LUMOS_DELETE_GRACE_DAYS={days!r} is not valid; use a whole number from 0 to 365")
+    return timedelta(days=int(days))

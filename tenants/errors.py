@@ -67,6 +67,11 @@ class KeyNotWellFormed(InvalidInput):
     title = "This is not an API key of ours: prefix or checksum is wrong"
 
 
+class NameNotTyped(InvalidInput):
+    code = "name_not_typed"
+    title = "Type the tenant's name exactly to delete it"
+
+
 class TenantNotFound(NotFound):
     code = "tenant_not_found"
     title = "There is no such tenant"

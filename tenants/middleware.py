@@ -25,6 +25,11 @@ _TTL = 5.0  # seconds a host may be answered from memory: a suspension shows wit
 # What runs before anybody is known to be a member, in the operator's scope.
 _OPEN = ("/sign-in/", "/sign-out/", "/join/", "/static/", "/i18n/", "/.well-known/")
 _OWN_CALLERS = ("/api/",)  # REST knows its callers, by their session too, and enters their scope itself
+_CLOSED = {
+    TenantStatus.ARCHIVED: "errors/archived.html",
+    TenantStatus.DELETING: "errors/deleting.html",
+    TenantStatus.DELETED: "errors/deleting.html",
+}
 
 
 class _HostCache:
@@ -83,8 +88,8 @@ class MembershipMiddleware:
                 return self._get_response(request)
         if membership is None:
             return render(request, "errors/not_a_member.html", status=403)
-        if tenant.status == TenantStatus.ARCHIVED:
-            return render(request, "errors/archived.html", status=403)
+        if tenant.status in _CLOSED:
+            return render(request, _CLOSED[TenantStatus(tenant.status)], status=403)
         request.membership = membership  # type: ignore[attr-defined]
         request.session.get_expiry_age()  # loads the session here, where its table may be read
         with tenant_scope(tenant.ref):

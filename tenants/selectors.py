@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
 
 from tenants.data import (
     ApiSessionFacts,
@@ -27,9 +28,15 @@ from tenants.services.sessions import end_reason
 from tenants.sessions.access_tokens import AccessClaims
 
 
+def living_tenants() -> QuerySet[Tenant]:
+    """All but the tombstones of deleted ones."""
+    living: QuerySet[Tenant] = Tenant.objects.exclude(status=TenantStatus.DELETED)
+    return living
+
+
 def tenant_by_id(tenant_id: str) -> Tenant:
-    """The tenant; raises TenantNotFound."""
-    tenant: Tenant | None = Tenant.objects.filter(pk=tenant_id).first()
+    """The tenant; raises TenantNotFound, also for one that was deleted: nobody does anything to a tombstone."""
+    tenant: Tenant | None = living_tenants().filter(pk=tenant_id).first()
     if tenant is None:
         raise TenantNotFound()
     return tenant
@@ -37,7 +44,7 @@ def tenant_by_id(tenant_id: str) -> Tenant:
 
 def tenant_by_slug(slug: str) -> Tenant:
     """The tenant with that slug; raises TenantNotFound."""
-    tenant: Tenant | None = Tenant.objects.filter(slug=slug).first()
+    tenant: Tenant | None = living_tenants().filter(slug=slug).first()
     if tenant is None:
         raise TenantNotFound()
     return tenant
@@ -61,7 +68,12 @@ def tenant_facts(tenant: Tenant) -> TenantFacts:
 
 
 def all_tenant_facts() -> list[TenantFacts]:
-    return [tenant_facts(tenant) for tenant in Tenant.objects.order_by("id")]
+    return [tenant_facts(tenant) for tenant in living_tenants().order_by("id")]
+
+
+def digests_of_tenant(tenant_id: str) -> list[str]:
+    """The stored digests of all its keys, usable or not."""
+    return list(ApiKey.objects.filter(tenant_id=tenant_id).values_list("digest", flat=True))
 
 
 def key_facts(key: ApiKey) -> KeyFacts:

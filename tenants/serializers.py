@@ -36,6 +36,11 @@ class ReasonSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=300, help_text="Kept in the audit log and shown to operators")
 
 
+class DeletionSerializer(ReasonSerializer):
+    name = serializers.CharField(max_length=120, trim_whitespace=False, help_text="The tenant's name, typed exactly")
+    export = serializers.BooleanField(default=False, help_text="Make a last backup, to be fetched in the grace period")
+
+
 class TenantQuery(Query):
     status = serializers.ChoiceField(choices=[kind.value for kind in TenantStatus], required=False)
     type = serializers.ChoiceField(choices=[kind.value for kind in TenantType], required=False)

@@ -17,6 +17,7 @@ urlpatterns = [
     path("tenants/<str:tenant_id>/resume", views.ResumeTenant.as_view()),
     path("tenants/<str:tenant_id>/archive", views.ArchiveTenant.as_view()),
     path("tenants/<str:tenant_id>/restore", views.RestoreTenant.as_view()),
+    path("tenants/<str:tenant_id>/cancel-deletion", views.CancelDeletion.as_view()),
     path("tenants/<str:tenant_id>/members", member_views.MemberList.as_view()),
     path("tenants/<str:tenant_id>/members/<str:member_id>", member_views.MemberDetail.as_view()),
     path("tenants/<str:tenant_id>/invitations", member_views.InvitationList.as_view()),

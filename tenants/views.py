@@ -14,7 +14,7 @@ from core.ids import parse_prefixed
 from core.rest.access import Access
 from core.rest.pages import CursorPage
 from core.rest.views import ApiView, TenantView, checked
-from tenants.data import Scope, TenantType
+from tenants.data import Scope, TenantStatus, TenantType
 from tenants.errors import KeyNotFound
 from tenants.grants import Reach, beyond, wanted_reach
 from tenants.models import ApiKey, Tenant
@@ -23,6 +23,7 @@ from tenants.selectors import reach_of, tenant_by_id
 from tenants.serializers import (
     ApiKeySerializer,
     CreatedKeySerializer,
+    DeletionSerializer,
     KeyQuery,
     NewKeySerializer,
     NewTenantSerializer,
@@ -30,6 +31,7 @@ from tenants.serializers import (
     TenantQuery,
     TenantSerializer,
 )
+from tenants.services.deletion import cancel_deletion, delete_tenant
 from tenants.services.keys import create_api_key, revoke_api_key
 from tenants.services.lifecycle import archive_tenant, create_tenant, restore_tenant, resume_tenant, suspend_tenant
 
@@ -42,9 +44,11 @@ class TenantList(ApiView):
         operation_id="list_tenants", parameters=[TenantQuery], responses=TenantSerializer(many=True), tags=["Tenants"]
     )
     def get(self, request: Request) -> Response:
-        """List tenants, newest first."""
+        """List tenants, newest first; deleted ones only when their status is asked for."""
         query = TenantQuery.of(request)
         rows = Tenant.objects.filter(**{name: query[name] for name in ("status", "type", "plan") if name in query})
+        if "status" not in query:
+            rows = rows.exclude(status=TenantStatus.DELETED)
         if "search" in query:
             rows = rows.filter(Q(name__icontains=query["search"]) | Q(slug__icontains=query["search"]))
         return self.page(rows, TenantSerializer)
@@ -61,12 +65,41 @@ class TenantList(ApiView):
 
 
 class TenantDetail(TenantView):
-    access = {"GET": Access("tenants.view_tenant", Scope.USAGE_READ, Permission.HOME_VIEW)}
+    access = {
+        "GET": Access("tenants.view_tenant", Scope.USAGE_READ, Permission.HOME_VIEW),
+        "DELETE": Access("tenants.delete_tenant"),
+    }
 
     @extend_schema(operation_id="get_tenant", responses=TenantSerializer, tags=["Tenants"])
     def get(self, request: Request, tenant_id: str) -> Response:
         """Read one tenant."""
         return Response(TenantSerializer(tenant_by_id(self.tenant_id)).data)
+
+    @extend_schema(
+        operation_id="delete_tenant", request=DeletionSerializer, responses={202: TenantSerializer}, tags=["Tenants"]
+    )
+    def delete(self, request: Request, tenant_id: str) -> Response:
+        """Stop a tenant at once, and delete it for good when the grace period is over."""
+        given = checked(DeletionSerializer, request)
+        tenant = delete_tenant(
+            tenant_id=self.tenant_id,
+            typed_name=given["name"],
+            reason=given["reason"],
+            export=given["export"],
+            acting=caller_actor(self.caller),
+            now=utc_now(),
+        )
+        return Response(TenantSerializer(tenant).data, status=202)
+
+
+class CancelDeletion(TenantView):
+    access = {"POST": Access("tenants.change_tenant")}
+
+    @extend_schema(operation_id="cancel_deletion", request=None, responses={200: TenantSerializer}, tags=["Tenants"])
+    def post(self, request: Request, tenant_id: str) -> Response:
+        """Take a deletion back while its grace period lasts; the tenant is again what it was."""
+        tenant = cancel_deletion(tenant_id=self.tenant_id, acting=caller_actor(self.caller), now=utc_now())
+        return Response(TenantSerializer(tenant).data)
 
 
 class SuspendTenant(TenantView):

@@ -15,6 +15,7 @@ from billing.data import MalformedUsage, UsageFact
 from core.redis import control, key
 
 log = structlog.get_logger(__name__)
+_LOOK = 5_000
 _DECODER = msgspec.json.Decoder(UsageFact)
 
 
@@ -44,6 +45,15 @@ def read_entries(limit: int = INGEST_BATCH) -> list[Entry]:
     """The oldest entries, in order. What is done with is deleted, so the beginning is always the place to read."""
     rows = cast("list[tuple[bytes, dict[bytes, bytes]]]", control().xrange(usage_stream(), count=limit))
     return [Entry(entry_id, fields.get(b"e", b"")) for entry_id, fields in rows]
+
+
+def entries_of(tenant_id: str) -> int:
+    """How many entries of that tenant wait to be taken in."""
+    mine, count, start = tenant_id.encode(), 0, "-"
+    while rows := cast("list[tuple[bytes, dict[bytes, bytes]]]", control().xrange(usage_stream(), start, count=_LOOK)):
+        count += sum(mine in fields.get(b"e", b"") for _, fields in rows)
+        start = f"({rows[-1][0].decode()}"
+    return count
 
 
 def backlog() -> int:

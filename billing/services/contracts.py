@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
@@ -14,6 +14,8 @@ from billing.selectors import newest_version
 from core.errors import Conflict, InvalidInput
 from core.ids import prefixed
 from tenants.api import set_plan, tenant_by_id
+
+_SHORTEST = timedelta(microseconds=1)  # a contract ends after it starts
 
 
 @transaction.atomic
@@ -53,6 +55,19 @@ def subscribe_tenant(
     emit(SubscriptionChanged(tenant_id))
     set_plan(tenant_id=tenant.id, plan=plan_code, acting=acting, now=now)
     return subscription
+
+
+@transaction.atomic
+def end_contract(*, tenant_id: str, acting: Actor, now: datetime) -> bool:
+    """End the tenant's contract now; False when it has none. What was used before is still charged by it."""
+    open_one = _open_contract(tenant_id)
+    if open_one is None:
+        return False
+    open_one.ends_at = max(now, open_one.starts_at + _SHORTEST)
+    open_one.save(update_fields=["ends_at"])
+    target = prefixed("sub", open_one.id)
+    record("billing.end_contract", actor=acting, tenant_id=tenant_id, target=target)
+    return True
 
 
 def _open_contract(tenant_id: str) -> Subscription | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _BEARER = b"bearer "
 _CARRIERS = frozenset({b"authorization", b"x-api-key", b"api-key"})
-_GONE = frozenset({TenantStatus.ARCHIVED, TenantStatus.PROVISIONING})
+_GONE = frozenset(TenantStatus) - {TenantStatus.ACTIVE, TenantStatus.SUSPENDED}
 
 
 async def identify(exchange: Exchange, gateway: Gateway) -> None:

@@ -21,3 +21,7 @@ class Backend(Protocol):
     def fleet(self) -> Fleet | None:
         """Return the last report, however old, or None when there never was one. Raises Unavailable."""
         ...
+
+    def forget(self, tenant_id: str) -> None:
+        """Drop the order for a tenant of which nothing runs and nothing will. Raises Unavailable."""
+        ...

@@ -12,37 +12,36 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.request import split_domain_port
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, FieldTextFilter, RangeDateTimeFilter
 
 from audit.api import operator_actor
 from core.admin import (
     EMPTY,
     Choice,
-    Confirmation,
     LumosModelAdmin,
     Question,
-    ReasonForm,
     action,
     admin_link,
     ago,
-    confirm,
     display,
     dotted,
 )
 from core.clock import utc_now
 from tenants.admin.datasets import DomainsOfTenant, KeysOfTenant, MembersOfTenant
+from tenants.admin.life import ask_to_delete, ask_to_keep, ask_to_resume, ask_to_suspend
 from tenants.data import TenantStatus, TenantType
 from tenants.models import ApiKey, Membership, Tenant
-from tenants.services.lifecycle import create_tenant, rename_tenant, resume_tenant, suspend_tenant
+from tenants.services.lifecycle import create_tenant, rename_tenant
 
-ACT = ["suspend", "resume", "new_key"]
+ACT = ["suspend", "resume", "new_key", "erase", "keep"]
 LOOK_UP = ["see_usage", "see_limits", "see_bill", "see_scaling", "see_audit", "open_portal"]
 STATUS_COLOURS = {
     TenantStatus.ACTIVE: "success",
     TenantStatus.SUSPENDED: "danger",
     TenantStatus.PROVISIONING: "info",
     TenantStatus.ARCHIVED: "default",
+    TenantStatus.DELETING: "danger",
+    TenantStatus.DELETED: "default",
 }
 
 
@@ -62,6 +61,7 @@ class CanTheyCall(Question):
             "stopped", _("No: suspended or archived"), Q(status__in=[TenantStatus.SUSPENDED, TenantStatus.ARCHIVED])
         ),
         Choice("not_yet", _("Not yet: being provisioned"), Q(status=TenantStatus.PROVISIONING)),
+        Choice("gone", _("No: deleted or to be deleted"), Q(status__in=[TenantStatus.DELETING, TenantStatus.DELETED])),
     )
 
 
@@ -113,6 +113,10 @@ class TenantAdmin(LumosModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Tenant | None = None) -> bool:
         return False
 
+    def has_erase_permission(self, request: HttpRequest, object_id: str = "") -> bool:
+        """For the action: rows are never deleted by Django's own page."""
+        return bool(request.user.has_perm("tenants.delete_tenant"))
+
     def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "slug", "type", "region") if obj else self.readonly_fields
 
@@ -162,19 +166,27 @@ class TenantAdmin(LumosModelAdmin):
 
     @admin.action(description=_("Suspend the selected tenants …"), permissions=["operate"])
     def suspend_selected(self, request: HttpRequest, rows: QuerySet[Tenant]) -> HttpResponse:
-        return self._suspend(request, list(rows))
+        return ask_to_suspend(self, request, list(rows))
 
     @admin.action(description=_("Resume the selected tenants …"), permissions=["operate"])
     def resume_selected(self, request: HttpRequest, rows: QuerySet[Tenant]) -> HttpResponse:
-        return self._resume(request, list(rows))
+        return ask_to_resume(self, request, list(rows))
 
     @action(description=_("Suspend …"), icon="pause_circle", permissions=["operate"])
     def suspend(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._suspend(request, self._one(request, object_id))
+        return ask_to_suspend(self, request, self._one(request, object_id))
 
     @action(description=_("Resume …"), icon="play_circle", permissions=["operate"])
     def resume(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._resume(request, self._one(request, object_id))
+        return ask_to_resume(self, request, self._one(request, object_id))
+
+    @action(description=_("Delete …"), icon="delete_forever", permissions=["erase"])
+    def erase(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return ask_to_delete(self, request, self._one(request, object_id))
+
+    @action(description=_("Take the deletion back …"), icon="restore_from_trash", permissions=["operate"])
+    def keep(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return ask_to_keep(self, request, self._one(request, object_id))
 
     @action(description=_("New API key"), icon="key", permissions=["view"])
     def new_key(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -210,33 +222,3 @@ class TenantAdmin(LumosModelAdmin):
     def _one(self, request: HttpRequest, object_id: str) -> list[Model]:
         found = self.get_object(request, object_id)
         return [found] if found else []
-
-    def _suspend(self, request: HttpRequest, rows: list[Any]) -> HttpResponse:
-        what = Confirmation(
-            title=str(_("Suspend")),
-            consequence=str(_("Their traffic stops within five seconds, also answers that are being streamed. "
-                              "Data, keys and plans stay, and resuming brings everything back.")),
-            submit=str(_("Suspend")),
-            done=lambda n: ngettext("%(n)s tenant is suspended.", "%(n)s tenants are suspended.", n) % {"n": n},
-            form_class=ReasonForm,
-            danger=True,
-        )  # fmt: skip
-        acting, now = operator_actor(request.user), utc_now()
-        return confirm(
-            self,
-            request,
-            rows,
-            what,
-            lambda row, form: suspend_tenant(tenant_id=row.pk, reason=form.whole_reason, acting=acting, now=now),
-        )
-
-    def _resume(self, request: HttpRequest, rows: list[Any]) -> HttpResponse:
-        what = Confirmation(
-            title=str(_("Resume")),
-            consequence=str(_("Their keys work again within five seconds.")),
-            submit=str(_("Resume")),
-            done=lambda n: ngettext("%(n)s tenant is active again.", "%(n)s tenants are active again.", n) % {"n": n},
-        )
-        acting, now = operator_actor(request.user), utc_now()
-        perform = lambda row, form: resume_tenant(tenant_id=row.pk, acting=acting, now=now)  # noqa: E731
-        return confirm(self, request, rows, what, perform)

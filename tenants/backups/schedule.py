@@ -12,7 +12,7 @@ from audit.api import SYSTEM
 from core.errors import LumosError
 from tenants.backups.making import back_up, delete_backup, path_of, sweep_torn
 from tenants.backups.restoring import prove
-from tenants.data import BackupKind, BackupStatus
+from tenants.data import BackupKind, BackupStatus, TenantStatus
 from tenants.models import Tenant, TenantBackup
 
 log = structlog.get_logger(__name__)
@@ -25,7 +25,8 @@ def _due(now: datetime) -> QuerySet[Tenant]:
     recent = TenantBackup.objects.filter(
         tenant_id=OuterRef("pk"), kind=BackupKind.SCHEDULED, created_at__gt=now - EVERY
     )
-    due: QuerySet[Tenant] = Tenant.objects.filter(~Exists(recent)).order_by("id")
+    leaving = (TenantStatus.DELETING, TenantStatus.DELETED)
+    due: QuerySet[Tenant] = Tenant.objects.exclude(status__in=leaving).filter(~Exists(recent)).order_by("id")
     return due
 
 

@@ -17,6 +17,7 @@ from tenants.models import ApiKey, OperatorToken, Tenant
 
 PEPPER = "api_key"
 MOST_KEYS = 1_000  # of one tenant that are not revoked: each is held by every gateway's Redis
+_NO_NEW_KEYS = frozenset({TenantStatus.ARCHIVED, TenantStatus.DELETING, TenantStatus.DELETED})
 DEFAULT_SCOPES = (Scope.INFERENCE,)
 
 
@@ -74,8 +75,8 @@ def _tenant_with_room(tenant_id: str) -> Tenant:
     tenant: Tenant | None = Tenant.objects.filter(pk=tenant_id).first()
     if tenant is None:
         raise TenantNotFound()
-    if tenant.status == TenantStatus.ARCHIVED:
-        raise WrongStatus("An archived tenant gets no new keys", next_step="Restore the tenant first")
+    if tenant.status in _NO_NEW_KEYS:
+        raise WrongStatus("An archived tenant gets no new keys, nor one that is to be deleted")
     if tenant.api_keys.filter(revoked_at__isnull=True).count() >= MOST_KEYS:
         raise TooManyKeys()
     return tenant

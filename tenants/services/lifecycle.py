@@ -14,12 +14,13 @@ from audit.api import Actor, emit, record
 from core.errors import InvalidInput
 from core.faults import fault_point
 from tenants.data import JobKind, JobStep, StepState, TenantChanged, TenantStatus, TenantType
-from tenants.errors import SlugNotUsable, SlugTaken, TenantNotFound, WrongStatus
+from tenants.errors import SlugNotUsable, SlugTaken, WrongStatus
 from tenants.models import Tenant
 from tenants.provisioning.claim import take_over
 from tenants.provisioning.pool import make_ready_schema
 from tenants.selectors import tenant_by_id
 from tenants.services.jobs import cancel_open_jobs, open_job, run_job
+from tenants.services.members import lock_tenant
 from tenants.services.sessions import end_sessions_in
 from tenants.tasks import wake
 
@@ -158,9 +159,7 @@ def _move(tenant_id: str, kind: JobKind, reason: str, acting: Actor, now: dateti
 @transaction.atomic
 def set_plan(*, tenant_id: str, plan: str, acting: Actor, now: datetime) -> Tenant:
     """Note the code of the plan that billing has subscribed the tenant to."""
-    tenant: Tenant | None = Tenant.objects.select_for_update().filter(pk=tenant_id).first()
-    if tenant is None:
-        raise TenantNotFound()
+    tenant = lock_tenant(tenant_id)
     if tenant.plan != plan:
         record(
             "tenants.set_plan",
@@ -178,9 +177,7 @@ def set_plan(*, tenant_id: str, plan: str, acting: Actor, now: datetime) -> Tena
 @transaction.atomic
 def rename_tenant(*, tenant_id: str, name: str, acting: Actor, now: datetime) -> Tenant:
     """Change the display name; slug, schema and id stay."""
-    tenant: Tenant | None = Tenant.objects.select_for_update().filter(pk=tenant_id).first()
-    if tenant is None:
-        raise TenantNotFound()
+    tenant = lock_tenant(tenant_id)
     if not 1 <= len(name.strip()) <= 120:
         raise InvalidInput("A tenant needs a name", fields={"name": ["must have 1 to 120 characters"]})
     tenant.name = name.strip()

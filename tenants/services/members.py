@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from audit.api import Actor, emit, record
 from core.errors import InvalidInput, PermissionRefused
-from tenants.data import MemberChanged, Role
+from tenants.data import MemberChanged, Role, TenantStatus
 from tenants.errors import LastOwner, MemberNotFound, TenantNotFound
 from tenants.models import Membership, Tenant
 
@@ -119,7 +119,7 @@ def _locked(tenant_id: str, membership_id: str) -> Membership:
 def lock_tenant(tenant_id: str) -> Tenant:
     """The tenant's row, held until the transaction ends. Raises TenantNotFound."""
     tenant: Tenant | None = Tenant.objects.select_for_update().filter(pk=tenant_id).first()
-    if tenant is None:
+    if tenant is None or tenant.status == TenantStatus.DELETED:
         raise TenantNotFound()
     return tenant
 

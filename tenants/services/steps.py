@@ -11,8 +11,11 @@ from audit.api import SYSTEM, emit
 from core.lifecycle import Moment, Part, parts_of
 from tenants.data import JobKind, Role, TenantChanged
 from tenants.models import Membership, Tenant, TenantJob
+from tenants.services import erasure
 from tenants.services.invitations import invite_member
 from tenants.services.members import find_account
+
+GRACE = "grace"  # the step of a deletion that waits; once it is done there is no way back
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +44,26 @@ def _starting() -> Iterator[Step]:
     yield from _parts(Moment.STARTED)
 
 
-def _parts(moment: Moment) -> Iterator[Step]:
+def _deletion() -> Iterator[Step]:
+    yield from _parts(Moment.STOPPED, "stop-")
+    yield Step("export", erasure.export_once)
+    yield Step(GRACE, erasure.wait_for_grace)
+    yield Step("creation", erasure.end_creation)
+    yield Step("api-keys", erasure.revoke_keys)
+    yield from _parts(Moment.GONE)
+    yield Step("people", erasure.delete_people)
+    yield Step("files", erasure.remove_files)
+    yield Step("schema", erasure.drop_schema_and_role)
+    yield Step("data-key", erasure.destroy_key)
+    yield Step("rows", erasure.empty_tables)
+    yield Step("redis", erasure.forget_keys)
+    yield Step("tombstone", erasure.bury)
+    yield Step("proof", erasure.prove_nothing_is_left)
+
+
+def _parts(moment: Moment, prefix: str = "") -> Iterator[Step]:
     for part in parts_of(moment):
-        yield Step(part.name, partial(_take_part, part))
+        yield Step(prefix + part.name, partial(_take_part, part))
 
 
 def _take_part(part: Part, job: TenantJob, now: datetime) -> str:
@@ -74,4 +94,5 @@ _STEPS: dict[JobKind, Callable[[], Iterator[Step]]] = {
     JobKind.ARCHIVE: _stopping,
     JobKind.RESUME: _starting,
     JobKind.RESTORE: _starting,
+    JobKind.DELETE: _deletion,
 }

@@ -95,11 +95,20 @@ class Agent:
 
     def _read_orders(self) -> None:
         try:
-            self._targets.update(store.read_targets(self._client))
+            ordered = store.read_targets(self._client)
         except redis.RedisError as error:
             self._note_redis(away=True, error=str(error)[:200])
-        else:
-            self._note_redis(away=False)
+            return
+        self._note_redis(away=False)
+        self._targets.update(ordered)
+        self._forget(self._targets.keys() - ordered.keys() - {worker.tenant_id for worker in self._workers})
+
+    def _forget(self, unordered: set[str]) -> None:
+        """An order of none that is gone, with nothing left to run, was taken back with its tenant."""
+        for tenant_id in unordered:
+            if self._targets[tenant_id].replicas == 0:
+                del self._targets[tenant_id]
+                self._crashes.pop(tenant_id, None)
 
     def _note_redis(self, *, away: bool, **facts: str) -> None:
         if away != self._redis_away:

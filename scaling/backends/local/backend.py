@@ -24,3 +24,9 @@ class LocalBackend:
             return store.read_report(control())
         except redis.RedisError as error:
             raise BackendAway() from error
+
+    def forget(self, tenant_id: str) -> None:
+        try:
+            store.forget_target(control(), tenant_id)
+        except redis.RedisError as error:
+            raise BackendAway() from error

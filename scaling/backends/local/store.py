@@ -33,6 +33,10 @@ def write_targets(client: redis.Redis, targets: Mapping[str, Target]) -> None:
         client.hset(desired_key(), mapping=orders)
 
 
+def forget_target(client: redis.Redis, tenant_id: str) -> None:
+    client.hdel(desired_key(), tenant_id)
+
+
 def read_targets(client: redis.Redis) -> dict[str, Target]:
     orders: Any = client.hgetall(desired_key())
     return {tenant_id.decode(): Target(*json.loads(order)) for tenant_id, order in orders.items()}
