@@ -74,7 +74,7 @@ _COUNT = {own: text.replace("DELETE FROM", "SELECT count(*) FROM", 1) for own, t
 
 
 def _statement(text: str, table: str) -> str:
-    return sql.SQL(text).format(table=sql.Identifier(table)).as_string(connection.connection)  # type: ignore[arg-type]
+    return sql.SQL(text).format(table=sql.Identifier(table)).as_string(connection.connection)
 
 
 def _tables() -> list[tuple[str, bool]]:

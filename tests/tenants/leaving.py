@@ -105,20 +105,24 @@ def _is_kept(table: str) -> bool:
 
 def _redis(tenant_id: str) -> list[str]:
     """Names of keys, and fields and members inside of those that all tenants share; streams of changes tell ids."""
-    redis, found = control(), []
+    redis: Any = control()
+    found = []
     for name in redis.scan_iter(f"{namespace()}:*", count=1000):
-        kind = redis.type(name)
-        inside: list[bytes] = []
-        if kind == b"hash":
-            inside = [part for pair in redis.hgetall(name).items() for part in pair]
-        elif kind == b"zset":
-            inside = redis.zrange(name, 0, -1)
-        elif kind == b"list":
-            inside = redis.lrange(name, 0, -1)
-        elif kind == b"string" and not name.endswith(b":observed"):
-            inside = [redis.get(name) or b""]
-        found += [f"{name.decode()}: {part!r}" for part in (name, *inside) if tenant_id.encode() in part]
+        found += [f"{name.decode()}: {part!r}" for part in (name, *_inside(redis, name)) if tenant_id.encode() in part]
     return found
+
+
+def _inside(redis: Any, name: bytes) -> list[bytes]:
+    kind = redis.type(name)
+    if kind == b"hash":
+        return [part for pair in redis.hgetall(name).items() for part in pair]
+    if kind == b"zset":
+        return list(redis.zrange(name, 0, -1))
+    if kind == b"list":
+        return list(redis.lrange(name, 0, -1))
+    if kind == b"string" and not name.endswith(b":observed"):  # what the agent sees is written anew each second
+        return [redis.get(name) or b""]
+    return []
 
 
 def _catalogue(tenant_id: str) -> list[str]:

@@ -186,7 +186,9 @@ def test_the_books_and_the_log_stay_and_name_an_id_only(acme: Tenant) -> None:
     kept = UsageRollup.objects.filter(tenant_id=acme.id, grain="day")
     assert sum(row.input_tokens for row in kept) == tokens > 0
     assert PeriodPosition.objects.filter(tenant_id=acme.id).exists()
-    assert Subscription.objects.get(tenant_id=acme.id).ends_at >= LATER
+    ended = Subscription.objects.get(tenant_id=acme.id).ends_at
+    assert ended is not None
+    assert ended >= LATER
     assert AuditEntry.objects.filter(tenant_id=acme.id).count() > entries
     counted = {totals.tenant_id for totals in period_totals(calendar_month(int(NOW.timestamp())))}
     assert counted
