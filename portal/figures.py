@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 import structlog
 
@@ -27,6 +28,7 @@ from portal import formats
 from portal.usage.filters import UsageFilter
 from proxy.api import ModelFacts, ModelKind, usable_models
 from quotas.api import MeterReading, usage_of
+from tenants.api import setting_of
 
 log = structlog.get_logger(__name__)
 _WELL_BEHAVED = ("demo-chat", "demo-fast")
@@ -70,24 +72,26 @@ def period_by_model(tenant_id: str, period: Period, now: datetime) -> list[Usage
     return list(usage_by_model(tenant_id, period.starts_at, period.ends_at))
 
 
-def chat_models() -> list[ModelFacts]:
-    """What a conversation may be had with, the best to begin with first.
+def chat_models(preferred: str = "") -> list[ModelFacts]:
+    """What a conversation may be had with, the best to begin with first: `preferred`, when there is such a model.
 
     The catalogue is the operator's, hence the scope; no secret is in it.
     """
     with platform_scope():
         models = usable_models()
-    return sorted((model for model in models if ModelKind.CHAT in model.kinds), key=_eagerness)
+    return sorted((model for model in models if ModelKind.CHAT in model.kinds), key=partial(_eagerness, preferred))
 
 
-def _eagerness(model: ModelFacts) -> tuple[bool, bool, str]:
+def _eagerness(preferred: str, model: ModelFacts) -> tuple[bool, bool, bool, str]:
     """Real providers before the simulated one, whose other models misbehave on purpose."""
-    return model.provider == "demo", model.provider == "demo" and model.name not in _WELL_BEHAVED, model.name
+    is_demo = model.provider == "demo"
+    return model.name != preferred, is_demo, is_demo and model.name not in _WELL_BEHAVED, model.name
 
 
-def example_model() -> str:
-    """A model's name for examples to copy: one that works, when there is one."""
-    return next((model.name for model in chat_models()), "MODEL")
+def example_model(tenant_id: str) -> str:
+    """A model's name for examples to copy: the one that the tenant begins with, else one that works."""
+    preferred = setting_of(tenant_id, "playground.default_model")
+    return next((model.name for model in chat_models(preferred)), "MODEL")
 
 
 def charge_estimate(tenant_id: str, model: str, usage: Mapping[str, object], now: datetime) -> str:

@@ -14,6 +14,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 
 from core.errors import LumosError, PermissionRefused
+from portal.notices import notices_of
 from portal.request import PortalRequest
 from tenants.api import Permission, allows
 
@@ -31,6 +32,7 @@ def requires(permission: Permission) -> Callable[[View[P]], View[P]]:
                 return to_sign_in(request)
             try:
                 _check(request, permission)
+                request.notices = notices_of(request.tenant.id)
                 response = view(request, *args, **kwargs)
             except LumosError as error:
                 response = problem_page(request, error)

@@ -27,6 +27,7 @@ _PAGES = (
     (_("Usage"), "portal:usage", "chart", Permission.USAGE_VIEW),
     (_("Running bill"), "portal:bill", "bill", Permission.BILL_VIEW),
     (_("Members"), "portal:members", "people", Permission.MEMBERS_VIEW),
+    (_("Workspace"), "portal:workspace", "building", Permission.WORKSPACE_CONFIGURE),
     (_("Settings"), "portal:settings", "sliders", Permission.SETTINGS_OWN),
 )
 

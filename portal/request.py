@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django_htmx.middleware import HtmxDetails
 
 from audit.api import Actor
+from portal.notices import Notice
 from tenants.api import Membership, Tenant
 
 
@@ -17,6 +18,7 @@ class PortalRequest(HttpRequest):
     tenant: Tenant
     membership: Membership
     htmx: HtmxDetails
+    notices: list[Notice]
 
 
 def acting(request: PortalRequest) -> Actor:

@@ -13,6 +13,7 @@ from portal.playground import views as playground
 from portal.settings import views as settings
 from portal.sign_in import views as sign_in
 from portal.usage import views as usage
+from portal.workspace import views as workspace
 
 app_name = "portal"
 
@@ -44,6 +45,9 @@ urlpatterns = [
     path("invitations/<str:public_id>/revoke/", members.revoke, name="invitation_revoke"),
     path("join/", join.join_page, name="join"),
     path("join/<str:token>/", join.open_letter, name="join_link"),
+    path("workspace/", workspace.workspace, name="workspace"),
+    path("workspace/history/", workspace.history, name="workspace_history"),
+    path("workspace/history/<int:number>/roll-back/", workspace.roll_back, name="workspace_roll_back"),
     path("settings/", settings.settings_page, name="settings"),
     path("settings/theme/", settings.set_theme, name="set_theme"),
     path("settings/password/", settings.set_password, name="set_password"),

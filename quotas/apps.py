@@ -11,4 +11,4 @@ class QuotasConfig(AppConfig):
     verbose_name = _("Quotas")
 
     def ready(self) -> None:
-        from quotas import checks, handlers  # noqa: F401 - takes part in tenants' lives
+        from quotas import checks, handlers  # noqa: F401 - registers checks, subscribes to domain events

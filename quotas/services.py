@@ -18,7 +18,7 @@ from quotas.engine.keys import EngineKeys
 from quotas.engine.plan import check_limit_value
 from quotas.models import PlanLimit, QuotaAlert, StoredLimit, TenantLimit, TypeLimit
 from quotas.policies import BUILT_IN
-from tenants.api import TenantType, tenant_by_id
+from tenants.api import EventName, TenantType, announce, tenant_by_id
 
 
 def set_limit(
@@ -163,6 +163,7 @@ def store_alerts(*, limit: int = 500) -> int:
         new = [row for row in rows if row.pk in stored]
         for alert in _highest(new):
             emit(_reached(alert))
+            announce(tenant_id=alert.tenant_id, event=EventName.QUOTA_ALERT, data=_said(alert), now=alert.reached_at)
         transaction.on_commit(partial(_forget, client, stream, [entry_id for entry_id, _ in entries]))
     return len(new)
 
@@ -196,6 +197,12 @@ def _highest(alerts: Iterable[QuotaAlert]) -> Iterable[QuotaAlert]:
         if name not in top or top[name].threshold < alert.threshold:
             top[name] = alert
     return top.values()
+
+
+def _said(alert: QuotaAlert) -> dict[str, object]:
+    """An alert as a tenant's webhooks tell it; money is in micro-units, like every limit."""
+    names = ("scope", "dimension", "period", "threshold", "limit")
+    return {**{name: getattr(alert, name) for name in names}, "used": alert.level}
 
 
 def _reached(alert: QuotaAlert) -> ThresholdReached:

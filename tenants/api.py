@@ -5,6 +5,16 @@ from tenants.backups.making import path_of as backup_path
 from tenants.backups.restoring import manifest_of as backup_manifest
 from tenants.backups.restoring import prove as prove_backup
 from tenants.backups.restoring import restore as restore_backup
+from tenants.centre.data import (
+    Configuration,
+    Editor,
+    SettingFacts,
+    SettingsChanged,
+)
+from tenants.centre.errors import SettingNotFound, SettingNotValid, VersionNotFound
+from tenants.centre.registry import check_value, spec_of
+from tenants.centre.selectors import configuration_of, setting_of, settings_at, settings_named, versions_of
+from tenants.centre.services import change_settings, roll_back_settings
 from tenants.data import (
     ApiSessionFacts,
     BackupKind,
@@ -77,6 +87,7 @@ from tenants.models import (
     TenantBackup,
     TenantJob,
     TenantTypeProfile,
+    WebhookDelivery,
 )
 from tenants.portals import portal_address
 from tenants.profiles.effective import (
@@ -138,6 +149,24 @@ from tenants.services.members import add_member, change_role, find_account, leav
 from tenants.services.operators import dismiss_operator, keep_a_super, set_operator_role
 from tenants.services.sessions import end_session, end_sessions_of
 from tenants.services.token_keys import rotate_token_key
+from tenants.webhooks.announce import announce
+from tenants.webhooks.data import CHOSEN, DeliveryState, EndpointFacts, EventName
+from tenants.webhooks.errors import (
+    DeliveryNotFound,
+    EndpointNotFound,
+)
+from tenants.webhooks.selectors import deliveries_of, delivery_of, delivery_text, endpoint_of, endpoints_of
+from tenants.webhooks.services import (
+    add_endpoint,
+    change_endpoint,
+    disable_endpoint,
+    enable_endpoint,
+    remove_endpoint,
+    resend_delivery,
+    resend_failed,
+    rotate_secret,
+    send_test,
+)
 from tenants.workspace.api import (
     ConversationFacts,
     ConversationNotFound,
@@ -151,6 +180,7 @@ from tenants.workspace.api import (
 )
 
 __all__ = [
+    "CHOSEN",
     "ROLE_PERMISSIONS",
     "TEMPLATE",
     "AccountNotFound",
@@ -161,12 +191,19 @@ __all__ = [
     "BackupNotFound",
     "BackupNotTrue",
     "BackupStatus",
+    "Configuration",
     "ConversationFacts",
     "ConversationNotFound",
     "ConversationText",
+    "DeliveryNotFound",
+    "DeliveryState",
     "DriftReport",
+    "Editor",
     "EffectiveProfile",
     "EffectiveValue",
+    "EndpointFacts",
+    "EndpointNotFound",
+    "EventName",
     "FactorCheck",
     "FailurePolicy",
     "FleetProgress",
@@ -208,6 +245,10 @@ __all__ = [
     "SchemaStatus",
     "Scope",
     "SessionNotFound",
+    "SettingFacts",
+    "SettingNotFound",
+    "SettingNotValid",
+    "SettingsChanged",
     "SlugNotUsable",
     "SlugTaken",
     "TemplateBehind",
@@ -223,12 +264,16 @@ __all__ = [
     "Turn",
     "TurnNotUsable",
     "ValueSource",
+    "VersionNotFound",
+    "WebhookDelivery",
     "WrongStatus",
     "accept_invitation",
+    "add_endpoint",
     "add_member",
     "all_profiles",
     "all_tenant_facts",
     "allows",
+    "announce",
     "announce_overrides",
     "api_sessions_of",
     "archive_tenant",
@@ -237,7 +282,11 @@ __all__ = [
     "backup_manifest",
     "backup_path",
     "cancel_deletion",
+    "change_endpoint",
     "change_role",
+    "change_settings",
+    "check_value",
+    "configuration_of",
     "conversation_text",
     "conversations_of",
     "create_api_key",
@@ -246,12 +295,19 @@ __all__ = [
     "delete_backup",
     "delete_conversation",
     "delete_tenant",
+    "deliveries_of",
+    "delivery_of",
+    "delivery_text",
     "digests_of_tenant",
+    "disable_endpoint",
     "dismiss_operator",
     "effective_profile",
     "effective_profiles",
+    "enable_endpoint",
     "end_session",
     "end_sessions_of",
+    "endpoint_of",
+    "endpoints_of",
     "fill_pool",
     "find_account",
     "find_drift",
@@ -283,9 +339,12 @@ __all__ = [
     "prove_backup",
     "ready_schemas",
     "register_factors",
+    "remove_endpoint",
     "remove_member",
     "rename_tenant",
     "renew_invitation",
+    "resend_delivery",
+    "resend_failed",
     "restore_backup",
     "restore_tenant",
     "resume_job",
@@ -293,17 +352,25 @@ __all__ = [
     "revoke_api_key",
     "revoke_invitation",
     "revoke_override",
+    "roll_back_settings",
+    "rotate_secret",
     "rotate_token_key",
     "run_due_jobs",
     "run_job",
     "schemas_behind",
+    "send_test",
     "set_operator_role",
     "set_plan",
     "set_profile_fields",
     "set_tenant_type",
+    "setting_of",
+    "settings_at",
+    "settings_named",
+    "spec_of",
     "suspend_tenant",
     "tenant_by_id",
     "tenant_by_slug",
     "tenant_facts",
     "usable_key_facts",
+    "versions_of",
 ]

@@ -5,3 +5,6 @@ from django.utils.translation import gettext_lazy as _
 class TenantsConfig(AppConfig):
     name = "tenants"
     verbose_name = _("Tenants")
+
+    def ready(self) -> None:
+        from tenants.webhooks import fanout, upkeep  # noqa: F401 - subscribes to events, takes part in lives' ends

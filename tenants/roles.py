@@ -27,6 +27,8 @@ class Permission(StrEnum):
     PLAYGROUND_USE = "playground.use"
     MEMBERS_MANAGE = "members.manage"
     OWNERS_MANAGE = "owners.manage"
+    WORKSPACE_CONFIGURE = "workspace.configure"
+    WEBHOOKS_MANAGE = "webhooks.manage"
 
 
 class OperatorRole(StrEnum):

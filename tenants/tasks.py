@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import structlog
-from celery import shared_task
+from celery import Task, shared_task
 from kombu.exceptions import OperationalError
 
 from core.clock import utc_now
@@ -15,6 +16,7 @@ from tenants.fleet import fingerprint
 from tenants.profiles import services as profiles
 from tenants.provisioning import pool
 from tenants.services import jobs
+from tenants.webhooks import delivery, upkeep
 
 log = structlog.get_logger(__name__)
 
@@ -49,25 +51,41 @@ def backup_drill() -> str | None:
     return schedule.drill(now=utc_now())
 
 
-class _Bell:
-    """Asks a worker to look for due jobs, at most once in a gap: a burst of new jobs asks once."""
+@shared_task(base=PlatformTask, name="tenants.deliver_webhooks", ignore_result=True)
+def deliver_webhooks() -> int:
+    return delivery.run_deliveries(now=utc_now())
 
-    def __init__(self, gap: float) -> None:
-        self._gap, self._silent_until = gap, 0.0
+
+@shared_task(base=PlatformTask, name="tenants.prune_webhooks", ignore_result=True)
+def prune_webhooks() -> int:
+    return upkeep.prune_webhooks(now=utc_now())
+
+
+class _Bell:
+    """Asks a worker to run a task, at most once in a gap: a burst of new jobs asks once."""
+
+    def __init__(self, task: Task[Any, Any], gap: float) -> None:
+        self._task, self._gap, self._silent_until = task, gap, 0.0
 
     def ring(self) -> None:
         if time.monotonic() < self._silent_until:
             return
         self._silent_until = time.monotonic() + self._gap
         try:
-            run_jobs.apply_async(retry=False, expires=10)
+            self._task.apply_async(retry=False, expires=10)
         except OperationalError as error:
-            log.warning("tenants.jobs.not_woken", error=str(error)[:200])
+            log.warning("tenants.task.not_woken", task=self._task.name, error=str(error)[:200])
 
 
-_bell = _Bell(0.2)
+_bell = _Bell(run_jobs, 0.2)
+_webhook_bell = _Bell(deliver_webhooks, 0.2)
 
 
 def wake() -> None:
     """Have a worker look for due jobs now. Never raises: beat asks every two seconds anyway."""
     _bell.ring()
+
+
+def wake_webhooks() -> None:
+    """Have a worker deliver what is due now. Never raises, for the same reason."""
+    _webhook_bell.ring()

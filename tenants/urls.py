@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.urls import path
 
 from tenants import member_views, session_views, views
+from tenants.centre import views as centre
+from tenants.webhooks import views as webhooks
 
 urlpatterns = [
     path("auth/tokens", session_views.TokenList.as_view()),
@@ -24,6 +26,19 @@ urlpatterns = [
     path("tenants/<str:tenant_id>/invitations/<str:invitation_id>", member_views.InvitationDetail.as_view()),
     path("tenants/<str:tenant_id>/keys", views.KeyList.as_view()),
     path("tenants/<str:tenant_id>/keys/<str:key_id>", views.KeyDetail.as_view()),
+    path("tenants/<str:tenant_id>/settings", centre.SettingList.as_view()),
+    path("tenants/<str:tenant_id>/settings/history", centre.SettingsHistory.as_view()),
+    path("tenants/<str:tenant_id>/settings/difference", centre.SettingsDifference.as_view()),
+    path("tenants/<str:tenant_id>/settings/roll-back", centre.RollBackSettings.as_view()),
+    path("tenants/<str:tenant_id>/settings/<str:name>", centre.SettingDetail.as_view()),
+    path("tenants/<str:tenant_id>/webhooks", webhooks.EndpointList.as_view()),
+    path("tenants/<str:tenant_id>/webhooks/<str:endpoint_id>", webhooks.EndpointDetail.as_view()),
+    path("tenants/<str:tenant_id>/webhooks/<str:endpoint_id>/rotate", webhooks.RotateSecret.as_view()),
+    path("tenants/<str:tenant_id>/webhooks/<str:endpoint_id>/test", webhooks.SendTest.as_view()),
+    path("tenants/<str:tenant_id>/webhooks/<str:endpoint_id>/resend-failed", webhooks.ResendFailed.as_view()),
+    path("tenants/<str:tenant_id>/webhook-deliveries", webhooks.DeliveryList.as_view()),
+    path("tenants/<str:tenant_id>/webhook-deliveries/<str:delivery_id>", webhooks.DeliveryDetail.as_view()),
+    path("tenants/<str:tenant_id>/webhook-deliveries/<str:delivery_id>/resend", webhooks.ResendDelivery.as_view()),
 ]
 
 # Beside the API: an address that checkers of tokens know where to look for.

@@ -43,7 +43,7 @@ class Area(StrEnum):
 
 
 AREAS: Mapping[Area, frozenset[str]] = {
-    Area.TENANTS: frozenset({"tenants.tenant", "tenants.domain"}),
+    Area.TENANTS: frozenset({"tenants.tenant", "tenants.domain", "tenants.webhookdelivery"}),
     Area.MEMBERS: frozenset({"tenants.membership", "tenants.invitation"}),
     Area.KEYS: frozenset({"tenants.apikey"}),
     Area.ACCOUNTS: frozenset({"auth.user"}),

@@ -26,7 +26,16 @@ from lumos_site.configuration.document import (
 from proxy.api import all_models, all_providers
 from quotas.api import Dimension, SetLimit, StoredLimits, stored_limits
 from scaling.api import POLICY_FIELDS, Mode, ScalingPolicy
-from tenants.api import ApiKey, Membership, Role, TenantFacts, TenantStatus, TenantType, all_tenant_facts
+from tenants.api import (
+    ApiKey,
+    Membership,
+    Role,
+    TenantFacts,
+    TenantStatus,
+    TenantType,
+    all_tenant_facts,
+    configuration_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +48,7 @@ class Current:
 
 
 def read_current(now: datetime) -> Current:
-    """Everything, in a number of queries that grows with the tenants only by one each (their contracts)."""
+    """Everything; of the queries only two a tenant are made for each, for its contract and its settings."""
     tenants = [facts for facts in all_tenant_facts() if facts.status != TenantStatus.ARCHIVED]
     keys, limits = _keys(), stored_limits()
     return Current(
@@ -153,6 +162,7 @@ def _tenants(
             keys=tuple(_key(key) for key in keys[tenant.id].values()),
             limits=_limits(limits.of_tenants.get(tenant.id, {})),
             scaling=_scaling(policies.get(tenant.id)),
+            settings=configuration_of(tenant.id).own_values(),
         )
         for tenant in sorted(facts, key=lambda tenant: tenant.slug)
     ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from billing.api import PlanPrice
 from lumos_site.configuration.marks import Place
@@ -151,6 +152,7 @@ class TenantEntry:
     keys: tuple[KeyEntry, ...] = ()
     limits: tuple[LimitEntry, ...] = ()
     scaling: ScalingEntry | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
     place: Place = field(default=NOWHERE, compare=False, repr=False)
 
 

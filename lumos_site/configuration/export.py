@@ -132,7 +132,7 @@ def _limit(limit: LimitEntry) -> Any:
 
 
 def _tenant(entry: TenantEntry) -> Plain:
-    plain = _plain(entry, "slug", "members", "keys", "limits", "scaling")
+    plain = _plain(entry, "slug", "members", "keys", "limits", "scaling", "settings")
     scaling = _plain(entry.scaling) if entry.scaling else {}
     if entry.scaling and entry.scaling.queue_target == 0:
         scaling["queue_target"] = 0
@@ -143,6 +143,7 @@ def _tenant(entry: TenantEntry) -> Plain:
             "keys": {key.name: _plain(key, "name", "revoked") for key in entry.keys},
             "limits": _limits(entry.limits),
             "scaling": scaling,
+            "settings": entry.settings,
         }
     )
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from typing import Any
 
 import yaml
+from yaml.constructor import SafeConstructor
 
 from lumos_site.configuration.document import KeyEntry, ScalingEntry, TenantEntry, WantedStatus
 from lumos_site.configuration.fields import Fields
 from lumos_site.configuration.marks import Source
 from lumos_site.configuration.read_plans import read_limits
 from scaling.api import POLICY_FIELDS, Mode
-from tenants.api import Role, Scope, TenantType
+from tenants.api import Role, Scope, SettingNotFound, SettingNotValid, TenantType, check_value, spec_of
 
-_TENANT = ("name", "type", "plan", "region", "status", "members", "keys", "limits", "scaling")
+_TENANT = ("name", "type", "plan", "region", "status", "members", "keys", "limits", "scaling", "settings")
 _KEY = ("live", "scopes", "models", "requests_per_minute", "tokens_per_minute", "expires_at", "revoked")
 
 
@@ -30,6 +33,7 @@ def read_tenant(slug: str, source: Source, node: yaml.Node, path: str) -> Tenant
         keys=fields.named("keys", _key),
         limits=read_limits(fields),
         scaling=next(iter(fields.each("scaling", _scaling)), None),
+        settings=next(iter(fields.each("settings", _settings)), {}),
         place=fields.place,
     )
 
@@ -74,6 +78,20 @@ def _instant(fields: Fields, name: str) -> datetime | None:
         fields.mistake(name, "must be a date or an instant, such as 2027-01-31 or 2027-01-31T12:00:00Z")
         return None
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def _settings(source: Source, node: yaml.Node, path: str) -> dict[str, Any]:
+    """Values as JSON has them, null for the default; each is checked against its own schema."""
+    found = {}
+    for name, key, inner in source.pairs(node, path):
+        value = json.loads(json.dumps(SafeConstructor().construct_document(inner), default=str))
+        try:
+            check_value(spec_of(name), value)
+        except (SettingNotFound, SettingNotValid) as error:
+            source.mistake(key, f"{path}.{name}", error.message)
+        else:
+            found[name] = value
+    return found
 
 
 def _scaling(source: Source, node: yaml.Node, path: str) -> ScalingEntry:

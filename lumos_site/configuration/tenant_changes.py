@@ -11,6 +11,7 @@ from lumos_site.configuration.current import Current
 from lumos_site.configuration.document import Document, LimitEntry, LimitWord, ScalingEntry, TenantEntry, WantedStatus
 from lumos_site.configuration.key_changes import compare_keys
 from lumos_site.configuration.plan_changes import limit_line, limit_value
+from lumos_site.configuration.setting_changes import compare_settings
 from quotas.api import clear_limit, set_limit
 from scaling.api import POLICY_FIELDS, set_policy
 from tenants.api import (
@@ -45,6 +46,7 @@ def compare_tenants(wanted: Document, current: Current, findings: Findings) -> N
         _compare_limits(entry, have, findings)
         compare_keys(entry, have, current, findings)
         _compare_scaling(entry, have, findings)
+        compare_settings(entry, have, findings)
         _compare_status(entry, have, findings)
 
 

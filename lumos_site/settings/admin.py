@@ -43,6 +43,7 @@ _NAVIGATION = [
         _item(_("Invitations"), "mail", "tenants.invitation"),
         _item(_("Subscriptions"), "contract", "billing.subscription"),
         _item(_("Domains"), "language", "tenants.domain"),
+        _item(_("Webhook deliveries"), "webhook", "tenants.webhookdelivery"),
     ),
     _group(
         _("Usage and limits"),

@@ -25,6 +25,7 @@ from tenants.api import (
     conversations_of,
     delete_conversation,
     keep_turns,
+    settings_named,
 )
 
 
@@ -41,18 +42,23 @@ def reopened(request: PortalRequest, conversation_id: str) -> HttpResponse:
 
 
 def _page(request: PortalRequest, opened: ConversationText | None) -> HttpResponse:
+    settings = settings_named(request.tenant.id, "playground.default_model", "playground.system_message")
     turns = [turn for turn in opened.turns if turn.role != "system"] if opened else []
     context = {
         "opened": opened.facts if opened else None,
         "turns": turns,
         "history": [{"role": turn.role, "content": turn.content} for turn in turns],
-        "system": next((turn.content for turn in opened.turns if turn.role == "system"), "") if opened else "",
-        "models": chat_models(),
+        "system": _system_message(opened) if opened else settings["playground.system_message"],
+        "models": chat_models(settings["playground.default_model"]),
         "conversations": conversations_of(_member(request)),
         "opened_id": opened.facts.id if opened else "",
         "base_url": base_url(request),
     }
     return render(request, "portal/playground/page.html", context)
+
+
+def _system_message(opened: ConversationText) -> str:
+    return next((turn.content for turn in opened.turns if turn.role == "system"), "")
 
 
 @require_GET

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -31,6 +32,12 @@ register.filter("until", formats.until)
 @register.filter
 def role_name(role: Role) -> Promise:
     return ROLE_NAMES[role]
+
+
+@register.filter
+def as_json(value: object) -> str:
+    """A value of a setting as it is written in the API and in files; a text stays as it is."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 @register.filter

@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from core.admin import OfTenant, ReadOnlyAdmin, admin_link, ago, display
-from quotas.admin.values import shown_value
 from quotas.models import QuotaAlert
+from quotas.values import shown_value
 from tenants.api import Tenant
 
 

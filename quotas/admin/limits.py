@@ -32,11 +32,11 @@ from core.admin import (
 from core.clock import utc_now
 from core.errors import LumosError
 from core.money import MICRO, from_micro
-from quotas.admin.values import shown_value
 from quotas.data import Dimension, LimitSource, Unit
 from quotas.models import PlanLimit, StoredLimit, TenantLimit, TypeLimit
 from quotas.selectors import effective_limits, usage_of
 from quotas.services import clear_limit, set_limit, set_plan_limit, set_type_limit
+from quotas.values import shown_value
 from tenants.api import Tenant, TenantNotFound, TenantType, tenant_by_id
 
 

@@ -7,6 +7,7 @@ from tenants.admin.invitations import InvitationAdmin
 from tenants.admin.operators import OperatorAdmin
 from tenants.admin.people import DomainAdmin, MembershipAdmin
 from tenants.admin.tenants import TenantAdmin
+from tenants.admin.webhooks import WebhookDeliveryAdmin
 
 __all__ = [
     "ApiKeyAdmin",
@@ -18,4 +19,5 @@ __all__ = [
     "SchemaStateAdmin",
     "TenantAdmin",
     "TenantBackupAdmin",
+    "WebhookDeliveryAdmin",
 ]

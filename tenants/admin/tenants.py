@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.request import split_domain_port
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, FieldTextFilter, RangeDateTimeFilter
 
@@ -18,7 +18,6 @@ from audit.api import operator_actor
 from core.admin import (
     EMPTY,
     Choice,
-    LumosModelAdmin,
     Question,
     action,
     admin_link,
@@ -29,12 +28,13 @@ from core.admin import (
 from core.clock import utc_now
 from tenants.admin.datasets import DomainsOfTenant, KeysOfTenant, MembersOfTenant
 from tenants.admin.life import ask_to_delete, ask_to_keep, ask_to_resume, ask_to_suspend
+from tenants.admin.settings import SettingsPages
 from tenants.data import TenantStatus, TenantType
 from tenants.models import ApiKey, Membership, Tenant
 from tenants.services.lifecycle import create_tenant, rename_tenant
 
 ACT = ["suspend", "resume", "new_key", "erase", "keep"]
-LOOK_UP = ["see_usage", "see_limits", "see_bill", "see_scaling", "see_audit", "open_portal"]
+LOOK_UP = ["see_settings", "see_usage", "see_limits", "see_bill", "see_scaling", "see_audit", "open_portal"]
 STATUS_COLOURS = {
     TenantStatus.ACTIVE: "success",
     TenantStatus.SUSPENDED: "danger",
@@ -75,7 +75,7 @@ class WhoLooksAfterIt(Question):
 
 
 @admin.register(Tenant)
-class TenantAdmin(LumosModelAdmin):
+class TenantAdmin(SettingsPages):
     public_kind = "ten"
     list_display = ("shown", "status_label", "type", "plan_shown", "keys_shown", "members_shown", "created_shown")
     list_filter = (
@@ -109,6 +109,18 @@ class TenantAdmin(LumosModelAdmin):
             members=_count(Membership.objects.filter(tenant=OuterRef("pk"))),
         )
         return annotated
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        own = [
+            path("<str:tenant_id>/settings/", wrap(self.settings), name="tenants_tenant_settings"),
+            path(
+                "<str:tenant_id>/settings/<int:number>/roll-back/",
+                wrap(self.roll_back_settings),
+                name="tenants_tenant_roll_back_settings",
+            ),
+        ]
+        return [*own, *super().get_urls()]
 
     def has_delete_permission(self, request: HttpRequest, obj: Tenant | None = None) -> bool:
         return False
@@ -195,6 +207,10 @@ class TenantAdmin(LumosModelAdmin):
     @action(description=_("Audit log"), icon="history", permissions=["view"])
     def see_audit(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self.to_list("audit_auditentry", tenant=object_id)
+
+    @action(description=_("Settings"), icon="tune", permissions=["view"])
+    def see_settings(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:tenants_tenant_settings", args=[object_id]))
 
     @action(description=_("Usage events"), icon="receipt_long", permissions=["view"])
     def see_usage(self, request: HttpRequest, object_id: str) -> HttpResponse:

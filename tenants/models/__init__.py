@@ -10,6 +10,7 @@ from tenants.models.pool import PooledSchema
 from tenants.models.profiles import ProfileOverride, TenantTypeProfile
 from tenants.models.sessions import ApiSession
 from tenants.models.tenant import Domain, Tenant
+from tenants.models.webhooks import WebhookDelivery
 
 __all__ = [
     "ApiKey",
@@ -27,4 +28,5 @@ __all__ = [
     "TenantDataKey",
     "TenantJob",
     "TenantTypeProfile",
+    "WebhookDelivery",
 ]

@@ -13,14 +13,17 @@ from django.utils.translation import gettext as _
 
 from audit.api import Actor, emit, record
 from core.crypto import current_version, hmac_digest
-from core.errors import Conflict
+from core.errors import Conflict, InvalidInput
 from mail.api import Letter, queue_mail
+from tenants.centre.selectors import setting_of
 from tenants.data import MemberChanged, Role, TenantStatus
 from tenants.errors import InvitationNotForYou, InvitationNotFound, WrongStatus
 from tenants.models import Invitation, Membership
 from tenants.models.members import ROLE_CHOICES
 from tenants.portals import portal_address
 from tenants.services.members import check_may_grant, checked_address, find_account, lock_tenant, make_account
+from tenants.webhooks.announce import announce
+from tenants.webhooks.data import EventName
 
 PEPPER = "invitation"
 VALID_FOR = timedelta(days=7)
@@ -40,6 +43,7 @@ def invite_member(
     tenant = lock_tenant(tenant_id)
     if tenant.status != TenantStatus.ACTIVE:
         raise WrongStatus(_("Only an active workspace invites people."))
+    _check_domain(tenant_id, address)
     if Membership.objects.filter(tenant=tenant, user=find_account(address)).exists():
         raise Conflict(_("This account is a member already."))
     _open_ones(tenant_id, address).update(revoked_at=now)
@@ -57,6 +61,14 @@ def invite_member(
     _tell("members.invite", invitation, acting)
     _post(invitation, token, language or get_language() or "en", now)
     return invitation
+
+
+def _check_domain(tenant_id: str, address: str) -> None:
+    """The tenant's owners may have decided whose people can be invited."""
+    domains = setting_of(tenant_id, "members.allowed_domains")
+    if domains and address.rpartition("@")[2] not in domains:
+        complaint = _("must be of one of these domains: %(domains)s") % {"domains": ", ".join(domains)}
+        raise InvalidInput(_("This workspace invites nobody of that domain"), fields={"email": [complaint]})
 
 
 def _post(invitation: Invitation, token: str, language: str, now: datetime) -> None:
@@ -144,6 +156,9 @@ def accept_invitation(
     detail = {"role": membership.role, "new": made}
     record("members.accept", actor=who, tenant_id=tenant_id, target=invitation.public_id, detail=detail)
     emit(MemberChanged(tenant_id, account.pk))
+    if made:
+        data = {"id": membership.public_id, "email": account.get_username(), "role": membership.role, "by": who.label}
+        announce(tenant_id=tenant_id, event=EventName.MEMBER_ADDED, data=data, now=now)
     return membership
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from audit.api import Actor, emit, record
 from core.crypto import current_version, hmac_digest
 from core.errors import InvalidInput
+from tenants.centre.selectors import setting_of
 from tenants.data import KeyChanged, KeyLimits, Scope, TenantStatus
 from tenants.errors import KeyNotFound, TenantNotFound, TooManyKeys, WrongStatus
 from tenants.keyformat import new_key
 from tenants.models import ApiKey, OperatorToken, Tenant
+from tenants.webhooks.announce import announce
+from tenants.webhooks.data import EventName
 
 PEPPER = "api_key"
 MOST_KEYS = 1_000  # of one tenant that are not revoked: each is held by every gateway's Redis
@@ -47,6 +51,7 @@ def create_api_key(
     """A new key and its plaintext, which is not kept. Raises InvalidInput, WrongStatus, TenantNotFound, TooManyKeys."""
     _check_input(name, scopes, expires_at, now)
     tenant = _tenant_with_room(tenant_id)
+    _check_life(tenant_id, expires_at, now)
     plaintext = new_key("live" if live else "test")
     limits = limits or KeyLimits()
     key = ApiKey.objects.create(
@@ -67,7 +72,13 @@ def create_api_key(
     )
     record("keys.create", actor=acting, tenant_id=tenant.id, target=key.public_id, detail={"name": key.name})
     emit(KeyChanged(tenant.id, key.id, key.digest))
+    _announce(EventName.KEY_CREATED, key, acting, now)
     return key, plaintext
+
+
+def _announce(event: EventName, key: ApiKey, acting: Actor, now: datetime) -> None:
+    data = {"id": key.public_id, "name": key.name, "live": key.live, "scopes": key.scopes, "by": acting.label}
+    announce(tenant_id=key.tenant_id, event=event, data=data, now=now)
 
 
 def _tenant_with_room(tenant_id: str) -> Tenant:
@@ -93,6 +104,14 @@ def _check_input(name: str, scopes: Sequence[str], expires_at: datetime | None, 
         raise InvalidInput("The key would be born expired", fields={"expires_at": ["must lie in the future"]})
 
 
+def _check_life(tenant_id: str, expires_at: datetime | None, now: datetime) -> None:
+    """The tenant's owners may have decided how long a key lives at most."""
+    days = setting_of(tenant_id, "keys.longest_life_days")
+    if days and (expires_at is None or expires_at > now + timedelta(days=days)):
+        complaint = _("must lie within %(days)d days: so this workspace's settings want it") % {"days": days}
+        raise InvalidInput(_("The key would live too long"), fields={"expires_at": [complaint]})
+
+
 @transaction.atomic
 def revoke_api_key(*, tenant_id: str, key_id: str, acting: Actor, now: datetime) -> ApiKey:
     """Revoke for good; a second call changes nothing. Raises KeyNotFound for another tenant's key too."""
@@ -103,6 +122,7 @@ def revoke_api_key(*, tenant_id: str, key_id: str, acting: Actor, now: datetime)
         key.revoked_at = now
         key.save(update_fields=["revoked_at"])
         record("keys.revoke", actor=acting, tenant_id=tenant_id, target=key.public_id, detail={"name": key.name})
+        _announce(EventName.KEY_REVOKED, key, acting, now)
     emit(KeyChanged(tenant_id, key.id, key.digest))
     return key
 

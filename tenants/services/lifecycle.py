@@ -23,6 +23,8 @@ from tenants.services.jobs import cancel_open_jobs, open_job, run_job
 from tenants.services.members import lock_tenant
 from tenants.services.sessions import end_sessions_in
 from tenants.tasks import wake
+from tenants.webhooks.announce import announce
+from tenants.webhooks.data import EventName
 
 _SLUG = re.compile(r"[a-z][a-z0-9-]{1,38}[a-z0-9]")
 RESERVED = frozenset({"www", "admin", "api", "app", "static", "status", "docs", "public", "lumos", "operator"})
@@ -109,6 +111,14 @@ _MOVES = {
 }
 
 
+_TOLD = {
+    JobKind.SUSPEND: EventName.TENANT_SUSPENDED,
+    JobKind.RESUME: EventName.TENANT_RESUMED,
+    JobKind.ARCHIVE: EventName.TENANT_ARCHIVED,
+    JobKind.RESTORE: EventName.TENANT_RESTORED,
+}
+
+
 def suspend_tenant(*, tenant_id: str, reason: str, acting: Actor, now: datetime) -> Tenant:
     """Stop the tenant's traffic and workers within 5 s; its data stays. A second call changes nothing."""
     return _move(tenant_id, JobKind.SUSPEND, _reason(reason, "Suspending"), acting, now)
@@ -151,6 +161,7 @@ def _move(tenant_id: str, kind: JobKind, reason: str, acting: Actor, now: dateti
         end_sessions_in(tenant.id, now)
     record(move.action, actor=acting, tenant_id=tenant.id, target=tenant.public_id, detail={"reason": reason})
     emit(TenantChanged(tenant.id, move.new))
+    announce(tenant_id=tenant.id, event=_TOLD[kind], data={"status": move.new.value, "reason": reason}, now=now)
     job = open_job(kind=kind, tenant_id=tenant.id, acting=acting, now=now)
     transaction.on_commit(partial(run_job, job.id, now=now), robust=True)
     return tenant
@@ -168,6 +179,8 @@ def set_plan(*, tenant_id: str, plan: str, acting: Actor, now: datetime) -> Tena
             target=tenant.public_id,
             detail={"from": tenant.plan, "to": plan},
         )
+        data = {"from": tenant.plan, "to": plan}
+        announce(tenant_id=tenant.id, event=EventName.TENANT_PLAN_CHANGED, data=data, now=now)
         tenant.plan = plan
         tenant.save(update_fields=["plan"])
         emit(TenantChanged(tenant.id, tenant.status))
@@ -190,4 +203,5 @@ def rename_tenant(*, tenant_id: str, name: str, acting: Actor, now: datetime) ->
         detail={"name": tenant.name},
     )
     emit(TenantChanged(tenant.id, tenant.status))
+    announce(tenant_id=tenant.id, event=EventName.TENANT_RENAMED, data={"name": tenant.name}, now=now)
     return tenant

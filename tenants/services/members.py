@@ -19,6 +19,8 @@ from core.errors import InvalidInput, PermissionRefused
 from tenants.data import MemberChanged, Role, TenantStatus
 from tenants.errors import LastOwner, MemberNotFound, TenantNotFound
 from tenants.models import Membership, Tenant
+from tenants.webhooks.announce import announce
+from tenants.webhooks.data import EventName
 
 
 @transaction.atomic
@@ -37,7 +39,7 @@ def add_member(
     membership, _made = Membership.objects.update_or_create(
         user=account, tenant_id=tenant_id, defaults={"role": role}, create_defaults={"role": role, "created_at": now}
     )
-    _tell("members.add", membership, acting, {"email": account.get_username(), "role": role.value})
+    _tell("members.add", membership, acting, {"email": account.get_username(), "role": role.value}, now)
     return membership
 
 
@@ -77,7 +79,7 @@ def change_role(
     membership.role = role
     membership.save(update_fields=["role"])
     email = membership.user.get_username()
-    _tell("members.change_role", membership, acting, {"email": email, "from": before.value, "to": role.value})
+    _tell("members.change_role", membership, acting, {"email": email, "from": before.value, "to": role.value}, now)
     return membership
 
 
@@ -89,7 +91,7 @@ def remove_member(*, tenant_id: str, membership_id: str, owners: bool, acting: A
     """
     membership = _locked(tenant_id, membership_id)
     check_may_grant(owners, Role(membership.role))
-    _end(membership, "members.remove", acting)
+    _end(membership, "members.remove", acting, now)
 
 
 @transaction.atomic
@@ -98,13 +100,13 @@ def leave_tenant(*, tenant_id: str, user_id: int, acting: Actor, now: datetime) 
     membership = Membership.objects.filter(tenant_id=tenant_id, user_id=user_id).first()
     if membership is None:
         raise MemberNotFound()
-    _end(_locked(tenant_id, membership.id), "members.leave", acting)
+    _end(_locked(tenant_id, membership.id), "members.leave", acting, now)
 
 
-def _end(membership: Membership, action: str, acting: Actor) -> None:
+def _end(membership: Membership, action: str, acting: Actor, now: datetime) -> None:
     if membership.role == Role.OWNER:
         _keep_an_owner(membership)
-    _tell(action, membership, acting, {"email": membership.user.get_username(), "role": membership.role})
+    _tell(action, membership, acting, {"email": membership.user.get_username(), "role": membership.role}, now)
     membership.delete()
 
 
@@ -138,6 +140,17 @@ def _keep_an_owner(leaving: Membership) -> None:
         raise LastOwner(next_step=_("Make somebody else an owner first."))
 
 
-def _tell(action: str, membership: Membership, acting: Actor, detail: dict[str, str]) -> None:
-    record(action, actor=acting, tenant_id=membership.tenant_id, target=membership.public_id, detail=detail)
-    emit(MemberChanged(membership.tenant_id, membership.user_id))
+_TOLD = {
+    "members.add": EventName.MEMBER_ADDED,
+    "members.change_role": EventName.MEMBER_ROLE_CHANGED,
+    "members.remove": EventName.MEMBER_REMOVED,
+    "members.leave": EventName.MEMBER_REMOVED,
+}
+
+
+def _tell(action: str, membership: Membership, acting: Actor, detail: dict[str, str], now: datetime) -> None:
+    tenant_id = membership.tenant_id
+    record(action, actor=acting, tenant_id=tenant_id, target=membership.public_id, detail=detail)
+    emit(MemberChanged(tenant_id, membership.user_id))
+    data = {"id": membership.public_id, **detail, "by": acting.label}
+    announce(tenant_id=tenant_id, event=_TOLD[action], data=data, now=now)

@@ -19,7 +19,7 @@ from scaling.api import ensure_policy
 from scaling.models import ScalingDecision
 from tenants.api import Role, invite_member
 from tenants.data import BackupKind, BackupStatus, SchemaStatus
-from tenants.models import SchemaState, TenantBackup
+from tenants.models import SchemaState, TenantBackup, WebhookDelivery
 from tests.billing.facts import fact, send
 from tests.cast import TESTER, Operator, Player, found_acme, found_globex, found_initech
 
@@ -116,5 +116,7 @@ def _decision(acme: Player) -> None:
 
 def _upkeep(acme: Player) -> None:
     now = utc_now()
+    sent = {"tenant_id": acme.tenant.id, "endpoint_id": new_ulid(), "message_id": new_ulid(), "event": "key.created"}
+    WebhookDelivery.objects.create(**sent, due_at=now)
     SchemaState.objects.create(schema_name=acme.tenant.schema_name, status=SchemaStatus.CURRENT, checked_at=now)
     TenantBackup.objects.create(tenant_id=acme.tenant.id, kind=BackupKind.SCHEDULED, status=BackupStatus.DONE, size=1)

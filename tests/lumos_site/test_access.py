@@ -87,7 +87,7 @@ def test_each_page_of_the_portal_opens_to_the_roles_of_the_matrix_only(role: Rol
 def filled(route: str) -> str:
     for part in ("<str:public_id>", "<str:conversation_id>"):
         route = route.replace(part, new_ulid())
-    return route
+    return route.replace("<int:number>", "0")
 
 
 # --- operators ----------------------------------------------------------------------------------------------------
@@ -113,7 +113,7 @@ def admin_address(route: Route, acme: Player) -> str:
     """The route with a row of its own table in it."""
     if route.name == "admin:app_list":
         return "/admin/tenants/"
-    address = route.path.replace("<str:tenant_id>", acme.tenant.id)
+    address = route.path.replace("<str:tenant_id>", acme.tenant.id).replace("<int:number>", "0")
     for part in ("<path:object_id>", "<id>"):
         if part in address:
             app, table = route.path.split("/")[2:4]
@@ -162,6 +162,8 @@ def rest_address(route: str, acme: Player) -> str:
     parts = {
         "tenant_id": acme.tenant.public_id,
         "key_id": prefixed("key", new_ulid()),
+        "endpoint_id": prefixed("whe", new_ulid()),
+        "delivery_id": prefixed("dlv", new_ulid()),
         "member_id": prefixed("mem", new_ulid()),
         "invitation_id": prefixed("invite", new_ulid()),
         "session_id": prefixed("ses", new_ulid()),

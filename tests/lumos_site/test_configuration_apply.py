@@ -24,7 +24,7 @@ from lumos_site.configuration.read import read_text
 from proxy.api import ProviderKey, all_models, all_providers
 from quotas.api import Dimension, effective_limits
 from scaling.api import policy_of
-from tenants.api import ApiKey, TenantStatus, key_by_plaintext, tenant_by_slug
+from tenants.api import ApiKey, TenantStatus, configuration_of, key_by_plaintext, tenant_by_slug
 from tests.cast import TESTER
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
@@ -283,3 +283,22 @@ def test_a_file_with_a_mistake_is_refused_whole(run):
         read_text("tenants: {wayne: {typ: INDIVIDUAL}}")
     with pytest.raises(CommandError, match=r"did you mean type\?\n.*nothing was changed"):
         run("tenants: {wayne: {typ: INDIVIDUAL}}")
+
+
+def test_settings_are_applied_as_one_version_exported_and_checked_with_their_place(run, example, tmp_path):
+    said = run(example)
+    assert "settings of wayne" in said
+    wayne = tenant_by_slug("wayne")
+    configuration = configuration_of(wayne.id)
+    assert configuration.version == 1
+    assert configuration.own_values() == {
+        "playground.default_model": "llama3.2",
+        "portal.announcement": {"text": "Fresh bread at seven", "level": "info"},
+    }
+    exported = export_text(read_current(utc_now()).document)
+    assert "Fresh bread at seven" in exported
+    assert find_changes(read_text(exported, "again.yaml"), utc_now()) == []
+    wrong = "tenants:\n  wayne:\n    settings:\n      keys.longest_life_days: soon\n      no.such: 2026-01-01\n"
+    with pytest.raises(ConfigurationRefused) as refused:
+        read_text(wrong, "wrong.yaml")
+    assert [mistake.place.line for mistake in refused.value.mistakes] == [4, 5]

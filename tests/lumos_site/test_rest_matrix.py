@@ -46,6 +46,9 @@ def _path(route: str, tenant_id: str) -> str:
         "session_id": f"ses_{tenant_id}",
         "dimension": "tokens_per_minute",
         "chain": "platform",
+        "name": "playground.default_model",
+        "endpoint_id": f"whe_{tenant_id}",
+        "delivery_id": f"dlv_{tenant_id}",
     }
     for name, value in parts.items():
         route = route.replace(f"<str:{name}>", value)

@@ -10,7 +10,7 @@ from tests.cast import Player
 from tests.portal.conftest import SignIn, stranger
 
 ADDRESSES = [
-    route.path.replace("<str:public_id>", "x").replace("<str:conversation_id>", "x")
+    route.path.replace("<str:public_id>", "x").replace("<str:conversation_id>", "x").replace("<int:number>", "0")
     for route in routes()
     if route.surface == "portal"
 ]

@@ -41,8 +41,11 @@ def schemas() -> Iterator[list[str]]:
     for schema in made:
         create_schema(schema)
         with connection.cursor() as cursor:
-            cursor.execute(f'DROP TABLE "{schema}".workspace_message, "{schema}".workspace_conversation')
-            cursor.execute(f'DROP TABLE "{schema}".workspace_setting')
+            cursor.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = %s AND tablename ^@ 'workspace_'", [schema]
+            )
+            for (table,) in cursor.fetchall():
+                cursor.execute(f'DROP TABLE "{schema}"."{table}" CASCADE')
             cursor.execute(f"DELETE FROM \"{schema}\".django_migrations WHERE app IN ('workspace', 'quotas')")
     yield made
     for schema in made:
