@@ -83,6 +83,28 @@ def no_page_cache(tree: ast.AST) -> Complaints:
             yield node.lineno, "whole pages are never cached"
 
 
+def no_yield_inside_a_scope(tree: ast.AST) -> Complaints:
+    """A generator runs in its consumer's context: two that are taken by turns would see each other's tenant."""
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or _is_context_manager(function):
+            continue
+        for node in ast.walk(function):
+            if isinstance(node, ast.With | ast.AsyncWith) and any(_enters_scope(item) for item in node.items):
+                for inner in ast.walk(node):
+                    if isinstance(inner, ast.Yield | ast.YieldFrom):
+                        yield inner.lineno, "read inside the scope, and yield outside of it"
+
+
+def _enters_scope(item: ast.withitem) -> bool:
+    call = item.context_expr
+    scopes = ("tenant_scope", "platform_scope", "schema_scope", "clear_scope")
+    return isinstance(call, ast.Call) and _name(call.func) in scopes
+
+
+def _is_context_manager(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return any(_name(each) in ("contextmanager", "asynccontextmanager") for each in function.decorator_list)
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A check with an example of each kind, so that the rule itself is tested."""
@@ -114,5 +136,10 @@ RULES = (
     ),
     Rule(short_functions, "def f():\n    pass", "def f():\n" + "    x = 1\n" * 41),
     Rule(module_says_what_it_owns, '"""Owns x."""\nx = 1', "x = 1", exempt=("/apps.py", "/migrations/")),
+    Rule(
+        no_yield_inside_a_scope,
+        "@contextmanager\ndef f():\n    with tenant_scope(ref):\n        yield",
+        "def f():\n    with tenant_scope(ref):\n        yield 1",
+    ),
     Rule(no_page_cache, "def view(request):\n    pass", "@cache_page(60)\ndef view(request):\n    pass"),
 )
