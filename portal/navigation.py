@@ -28,6 +28,7 @@ _PAGES = (
     (_("Running bill"), "portal:bill", "bill", Permission.BILL_VIEW),
     (_("Members"), "portal:members", "people", Permission.MEMBERS_VIEW),
     (_("Workspace"), "portal:workspace", "building", Permission.WORKSPACE_CONFIGURE),
+    (_("Isolation"), "portal:isolation", "shield", Permission.ISOLATION_VIEW),
     (_("Settings"), "portal:settings", "sliders", Permission.SETTINGS_OWN),
 )
 

@@ -6,6 +6,7 @@ from django.urls import path
 
 from portal.bill import views as bill
 from portal.home import views as home
+from portal.isolation import views as isolation
 from portal.join import views as join
 from portal.keys import views as keys
 from portal.members import views as members
@@ -48,6 +49,7 @@ urlpatterns = [
     path("workspace/", workspace.workspace, name="workspace"),
     path("workspace/history/", workspace.history, name="workspace_history"),
     path("workspace/history/<int:number>/roll-back/", workspace.roll_back, name="workspace_roll_back"),
+    path("isolation/", isolation.isolation_page, name="isolation"),
     path("settings/", settings.settings_page, name="settings"),
     path("settings/theme/", settings.set_theme, name="set_theme"),
     path("settings/password/", settings.set_password, name="set_password"),

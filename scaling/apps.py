@@ -7,7 +7,7 @@ class ScalingConfig(AppConfig):
     verbose_name = _("Scaling")
 
     def ready(self) -> None:
-        from scaling import handlers  # noqa: F401 - subscribes to domain events
+        from scaling import handlers, isolation  # noqa: F401 - subscribes to domain events, adds checks
         from scaling.backends.local import inside
 
         inside.install()

@@ -14,6 +14,7 @@ LumosError
 │   ├── InvitationNotFound
 │   ├── OverrideNotFound
 │   ├── SessionNotFound
+│   ├── ReportNotFound
 │   └── BackupNotFound
 ├── PermissionRefused
 │   └── InvitationNotForYou
@@ -115,6 +116,11 @@ class LastSuperOperator(Conflict):
 class BackupNotFound(NotFound):
     code = "backup_not_found"
     title = "There is no such backup"
+
+
+class ReportNotFound(NotFound):
+    code = "isolation_report_not_found"
+    title = "No isolation report was run for this tenant yet"
 
 
 class BackupFailed(LumosError):

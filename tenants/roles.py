@@ -29,6 +29,7 @@ class Permission(StrEnum):
     OWNERS_MANAGE = "owners.manage"
     WORKSPACE_CONFIGURE = "workspace.configure"
     WEBHOOKS_MANAGE = "webhooks.manage"
+    ISOLATION_VIEW = "isolation.view"
 
 
 class OperatorRole(StrEnum):

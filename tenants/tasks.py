@@ -13,6 +13,7 @@ from core.clock import utc_now
 from core.tenancy.celery import PlatformTask
 from tenants.backups import schedule
 from tenants.fleet import fingerprint
+from tenants.isolation import reporting
 from tenants.profiles import services as profiles
 from tenants.provisioning import pool
 from tenants.services import jobs
@@ -39,6 +40,11 @@ def announce_overrides() -> int:
 @shared_task(base=PlatformTask, name="tenants.find_drift", ignore_result=True)
 def find_drift() -> int:
     return len(fingerprint.find_drift(now=utc_now()).drifted)
+
+
+@shared_task(base=PlatformTask, name="tenants.prove_isolation", ignore_result=True)
+def prove_isolation() -> int:
+    return reporting.prove_all(now=utc_now())
 
 
 @shared_task(base=PlatformTask, name="tenants.back_up_due", ignore_result=True)

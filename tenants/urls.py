@@ -6,6 +6,7 @@ from django.urls import path
 
 from tenants import member_views, session_views, views
 from tenants.centre import views as centre
+from tenants.isolation.views import IsolationReportDetail
 from tenants.webhooks import views as webhooks
 
 urlpatterns = [
@@ -24,6 +25,7 @@ urlpatterns = [
     path("tenants/<str:tenant_id>/members/<str:member_id>", member_views.MemberDetail.as_view()),
     path("tenants/<str:tenant_id>/invitations", member_views.InvitationList.as_view()),
     path("tenants/<str:tenant_id>/invitations/<str:invitation_id>", member_views.InvitationDetail.as_view()),
+    path("tenants/<str:tenant_id>/isolation-report", IsolationReportDetail.as_view()),
     path("tenants/<str:tenant_id>/keys", views.KeyList.as_view()),
     path("tenants/<str:tenant_id>/keys/<str:key_id>", views.KeyDetail.as_view()),
     path("tenants/<str:tenant_id>/settings", centre.SettingList.as_view()),

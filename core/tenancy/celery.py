@@ -43,12 +43,15 @@ class TenantTask(Task[Any, Any]):
         tenant_id = kwargs.get("tenant_id")
         if not isinstance(tenant_id, str) or not is_ulid(tenant_id):
             raise NoActiveScope(f"Task {self.name} was sent without tenant_id")
-        pinned = os.environ.get("LUMOS_WORKER_TENANT")
-        if pinned not in (None, "", tenant_id):
-            raise WrongTenant(f"Task {self.name} reached the worker of another tenant")
+        self.check_worker(tenant_id=tenant_id, pinned=os.environ.get("LUMOS_WORKER_TENANT") or "")
         bound = structlog.contextvars.bound_contextvars(tenant=tenant_id)
         with tenant_scope(TenantRef(tenant_id)), bound, _as_request(self):
             return super().__call__(*args, **kwargs)
+
+    def check_worker(self, *, tenant_id: str, pinned: str) -> None:
+        """Raises WrongTenant in a worker that was started for another tenant (`pinned`, empty for none)."""
+        if pinned not in ("", tenant_id):
+            raise WrongTenant(f"Task {self.name} reached the worker of another tenant")
 
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:  # type: ignore[override]
         tenant_id = (kwargs or {}).get("tenant_id")

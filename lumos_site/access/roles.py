@@ -43,7 +43,7 @@ class Area(StrEnum):
 
 
 AREAS: Mapping[Area, frozenset[str]] = {
-    Area.TENANTS: frozenset({"tenants.tenant", "tenants.domain", "tenants.webhookdelivery"}),
+    Area.TENANTS: frozenset({"tenants.tenant", "tenants.domain", "tenants.webhookdelivery", "tenants.isolationreport"}),
     Area.MEMBERS: frozenset({"tenants.membership", "tenants.invitation"}),
     Area.KEYS: frozenset({"tenants.apikey"}),
     Area.ACCOUNTS: frozenset({"auth.user"}),

@@ -74,6 +74,7 @@ _NAVIGATION = [
         _item(_("Accounts"), "person", "auth.user"),
         _item(_("Operators"), "shield_person", "tenants.operator"),
         _item(_("Operator tokens"), "vpn_key", "tenants.operatortoken"),
+        _item(_("Isolation reports"), "security", "tenants.isolationreport"),
         _item(_("Backups"), "backup", "tenants.tenantbackup"),
         _item(_("Schemas"), "database", "tenants.schemastate"),
         _item(_("Schedule"), "schedule", "django_celery_beat.periodictask"),

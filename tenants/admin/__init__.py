@@ -4,6 +4,7 @@ from tenants.admin.backups import TenantBackupAdmin
 from tenants.admin.credentials import ApiKeyAdmin, OperatorTokenAdmin
 from tenants.admin.fleet import SchemaStateAdmin
 from tenants.admin.invitations import InvitationAdmin
+from tenants.admin.isolation import IsolationReportAdmin
 from tenants.admin.operators import OperatorAdmin
 from tenants.admin.people import DomainAdmin, MembershipAdmin
 from tenants.admin.tenants import TenantAdmin
@@ -13,6 +14,7 @@ __all__ = [
     "ApiKeyAdmin",
     "DomainAdmin",
     "InvitationAdmin",
+    "IsolationReportAdmin",
     "MembershipAdmin",
     "OperatorAdmin",
     "OperatorTokenAdmin",

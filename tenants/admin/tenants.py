@@ -34,7 +34,16 @@ from tenants.models import ApiKey, Membership, Tenant
 from tenants.services.lifecycle import create_tenant, rename_tenant
 
 ACT = ["suspend", "resume", "new_key", "erase", "keep"]
-LOOK_UP = ["see_settings", "see_usage", "see_limits", "see_bill", "see_scaling", "see_audit", "open_portal"]
+LOOK_UP = [
+    "see_settings",
+    "see_usage",
+    "see_limits",
+    "see_bill",
+    "see_scaling",
+    "see_audit",
+    "see_isolation",
+    "open_portal",
+]
 STATUS_COLOURS = {
     TenantStatus.ACTIVE: "success",
     TenantStatus.SUSPENDED: "danger",
@@ -227,6 +236,10 @@ class TenantAdmin(SettingsPages):
     @action(description=_("Scaling decisions"), icon="timeline", permissions=["view"])
     def see_scaling(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self.to_list("scaling_scalingdecision", tenant=object_id)
+
+    @action(description=_("Isolation"), icon="security", permissions=["view"])
+    def see_isolation(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:tenants_isolationreport_of", args=[object_id]))
 
     @action(description=_("Portal"), icon="open_in_new", permissions=["view"])
     def open_portal(self, request: HttpRequest, object_id: str) -> HttpResponse:

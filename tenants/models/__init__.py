@@ -3,6 +3,7 @@
 from tenants.models.backups import TenantBackup
 from tenants.models.credentials import ApiKey, OperatorToken
 from tenants.models.fleet import SchemaState
+from tenants.models.isolation import IsolationReport
 from tenants.models.jobs import TenantJob
 from tenants.models.keys import TenantDataKey
 from tenants.models.members import Invitation, Membership, Operator
@@ -17,6 +18,7 @@ __all__ = [
     "ApiSession",
     "Domain",
     "Invitation",
+    "IsolationReport",
     "Membership",
     "Operator",
     "OperatorToken",

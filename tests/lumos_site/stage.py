@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
 from decimal import Decimal
 
@@ -19,7 +20,8 @@ from scaling.api import ensure_policy
 from scaling.models import ScalingDecision
 from tenants.api import Role, invite_member
 from tenants.data import BackupKind, BackupStatus, SchemaStatus
-from tenants.models import SchemaState, TenantBackup, WebhookDelivery
+from tenants.isolation.registry import CheckResult, FenceKind, Outcome
+from tenants.models import IsolationReport, SchemaState, TenantBackup, WebhookDelivery
 from tests.billing.facts import fact, send
 from tests.cast import TESTER, Operator, Player, found_acme, found_globex, found_initech
 
@@ -120,3 +122,7 @@ def _upkeep(acme: Player) -> None:
     WebhookDelivery.objects.create(**sent, due_at=now)
     SchemaState.objects.create(schema_name=acme.tenant.schema_name, status=SchemaStatus.CURRENT, checked_at=now)
     TenantBackup.objects.create(tenant_id=acme.tenant.id, kind=BackupKind.SCHEDULED, status=BackupStatus.DONE, size=1)
+    result = CheckResult(FenceKind.DATA, "role_has_no_powers", Outcome.PASSED, "No powers.", 1)
+    IsolationReport.objects.create(
+        tenant_id=acme.tenant.id, outcome=Outcome.PASSED, checks=[asdict(result)], took_ms=1, asked_by="olivia"
+    )

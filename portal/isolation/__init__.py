@@ -1,0 +1,1 @@
+"""What separates this workspace from others, with evidence; for its owners and admins."""

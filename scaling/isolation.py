@@ -1,0 +1,85 @@
+"""Checks of the compute fence for the isolation report: where a tenant's tasks run, and that nobody else takes them."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from core.clock import utc_now
+from core.ids import new_ulid
+from core.tenancy import TenantRef, WrongTenant, platform_scope
+from core.tenancy.celery import TenantTask, queue_of
+from scaling.errors import PolicyNotFound
+from scaling.probe import last_probe
+from scaling.selectors import fleet_or_none, policy_of
+from tenants.api import Broken, FenceKind, NotApplicable, proves
+
+_MIB = 1024 * 1024
+
+
+@proves(FenceKind.COMPUTE, "workers_of_its_own", _("Workers are this tenant's own processes"))
+def workers_of_its_own(tenant: TenantRef) -> str:
+    """Each process that the backend reports for this tenant, and that it reports none of them for another one too."""
+    with platform_scope():
+        fleet = fleet_or_none()
+    if fleet is None:
+        raise NotApplicable("No backend of workers has reported, so there is no process to look at.")
+    mine = fleet.tenants[tenant.id].workers if tenant.id in fleet.tenants else ()
+    if not mine:
+        raise NotApplicable(f"No worker of this tenant runs; its queue {queue_of(tenant.id)} waits for one.")
+    others = {worker.pid for other, seen in fleet.tenants.items() if other != tenant.id for worker in seen.workers}
+    shared = [worker.pid for worker in mine if worker.pid in others]
+    if shared:
+        raise Broken(f"Processes {', '.join(map(str, shared))} work for another tenant too.")
+    shown = ", ".join(f"pid {worker.pid} ({worker.status}, {worker.rss_bytes // _MIB} MiB)" for worker in mine)
+    at = f"{fleet.observed_at:%H:%M:%S} UTC"
+    return f"{len(mine)} of its own, on queue {queue_of(tenant.id)}: {shown}; reported at {at}."
+
+
+@proves(FenceKind.COMPUTE, "limits_in_force", _("The number of workers is limited"))
+def limits_in_force(tenant: TenantRef) -> str:
+    """How many workers the policy allows, and how many run."""
+    with platform_scope():
+        try:
+            policy = policy_of(tenant.id)
+        except PolicyNotFound:
+            raise NotApplicable("The tenant has no scaling policy, so no worker is started for it.") from None
+        fleet = fleet_or_none()
+    running = len(fleet.tenants[tenant.id].live) if fleet and tenant.id in fleet.tenants else 0
+    if running > policy.max_replicas:
+        raise Broken(f"{running} workers run, and the policy allows {policy.max_replicas}.")
+    return f"{running} of at most {policy.max_replicas} workers run."
+
+
+@proves(FenceKind.COMPUTE, "worker_runs_as_tenant", _("A worker sees this tenant's rows only"))
+def worker_runs_as_tenant(tenant: TenantRef) -> str:
+    """What a worker said of itself when it was last asked: as whom it runs, and how many policies it can see."""
+    probe = last_probe(tenant.id)
+    if probe is None:
+        raise NotApplicable("No worker was asked within the last hour; send a probe from the scaling page.")
+    if (probe.role, probe.schema) != (tenant.schema_name, tenant.schema_name) or probe.policies_visible > 1:
+        raise Broken(f"A worker ran as {probe.role} and saw {probe.policies_visible} scaling policies.")
+    age = int((utc_now() - probe.at).total_seconds())
+    return (
+        f"{age} s ago pid {probe.pid} ran as role {probe.role} in its schema, and saw {probe.policies_visible} policy."
+    )
+
+
+class _Probe(TenantTask):
+    """Never sent anywhere: only handed to a worker of somebody else."""
+
+    name = "scaling.isolation.probe"
+
+    def run(self, *, tenant_id: str) -> None:
+        raise Broken("A worker of one tenant ran a task of another one.")
+
+
+@proves(FenceKind.COMPUTE, "foreign_task_refused", _("A worker refuses another tenant's task"))
+def foreign_task_refused(tenant: TenantRef) -> str:
+    """A task in another tenant's name, handed to what a worker of this tenant does before a task begins."""
+    try:
+        _Probe().check_worker(tenant_id=new_ulid(), pinned=tenant.id)
+    except WrongTenant as error:
+        return (
+            f"A task of another tenant in this tenant's worker: {type(error).__name__}, refused before its first line."
+        )
+    raise Broken("A worker of this tenant would run another tenant's task.")
