@@ -16,7 +16,7 @@ from core.clock import utc_now
 from core.ids import new_ulid
 from core.tenancy import platform_scope, tenant_scope
 from tenants.api import Role, Tenant, TenantType, Turn, add_member, archive_tenant, keep_turns
-from tenants.workspace.models import Conversation, Setting
+from tenants.workspace.models import Setting
 from tests import cast
 from tests.isolation.canaries import of_tenants, plant, workspace
 from tests.lumos_site.stage import set_stage
@@ -99,11 +99,6 @@ _BY_KIND: dict[type, Any] = {
     models.JSONField: dict,
     models.BinaryField: b"x",
 }
-
-
-def conversation_of(tenant: Tenant) -> str:
-    with tenant_scope(tenant.ref):
-        return str(Conversation.objects.values_list("pk", flat=True)[0])
 
 
 def member(tenant: Tenant, role: Role, now: datetime) -> Any:

@@ -17,10 +17,13 @@ from django.db import models
 from django.urls import get_resolver
 
 from core.ids import new_ulid, prefixed
+from core.tenancy import tenant_scope
 from lumos_site.access.routes import OPERATORS_HOST, TENANTS_HOST, Route, Unclassified, routes
 from proxy.endpoints import ENDPOINTS
 from tenants.api import Invitation, Membership, Tenant
-from tests.isolation.estate import Estate, conversation_of
+from tenants.models import ApiSession, WebhookDelivery
+from tenants.workspace.models import Conversation, WebhookEndpoint
+from tests.isolation.estate import Estate
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 Filler = Callable[[Estate], str]
@@ -28,6 +31,11 @@ Filler = Callable[[Estate], str]
 
 def _id_of(model: type[models.Model], prefix: str) -> Filler:
     return lambda on: prefixed(prefix, model._default_manager.filter(tenant_id=on.acme.tenant.id).first().pk)
+
+
+def _in_schema(on: Estate, model: type[models.Model]) -> str:
+    with tenant_scope(on.acme.tenant.ref):
+        return str(model._default_manager.values_list("pk", flat=True)[0])
 
 
 def _ten(on: Estate) -> str:
@@ -45,8 +53,14 @@ OBJECTS: Mapping[str, Filler] = {
     "key_id": lambda on: on.acme.key.public_id,
     "member_id": _id_of(Membership, "mem"),
     "invitation_id": _id_of(Invitation, "invite"),
+    "session_id": _id_of(ApiSession, "ses"),
+    "delivery_id": _id_of(WebhookDelivery, "dlv"),
+    "endpoint_id": lambda on: f"whe_{_in_schema(on, WebhookEndpoint)}",
+    "number": _word("4711"),  # of versions, counted by each tenant for itself
+    "/api/v1/tenants/<str:tenant_id>/settings/<str:name>": _word("playground.default_model"),
+    "/settings/api-sessions/<str:public_id>/end/": _id_of(ApiSession, "ses"),
     "dimension": _word("tokens_per_minute"),
-    "conversation_id": lambda on: conversation_of(on.acme.tenant),
+    "conversation_id": lambda on: _in_schema(on, Conversation),
     "/keys/<str:public_id>/revoke/": lambda on: on.acme.key.public_id,
     "/members/<str:public_id>/role/": _id_of(Membership, "mem"),
     "/members/<str:public_id>/remove/": _id_of(Membership, "mem"),
@@ -103,6 +117,8 @@ def _plain(path: str) -> str:
 
 
 def _object_of(route: Route, path: str, name: str, on: Estate) -> str:
+    if route.surface == "admin" and name == "tenant_id":
+        return on.acme.tenant.id
     filler = OBJECTS.get(name) or OBJECTS.get(route.path)
     if filler is None and route.surface == "admin" and name in ("object_id", "id"):
         return _row_of_admin(path, on)
