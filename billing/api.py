@@ -1,6 +1,5 @@
 """The billing app's front door."""
 
-from billing.catalogue import starting_plan_of
 from billing.data import (
     Bill,
     BillLine,
@@ -123,7 +122,6 @@ __all__ = [
     "save_plan",
     "seed_catalogue",
     "set_model_cost",
-    "starting_plan_of",
     "subscribe_tenant",
     "subscription_facts",
     "usage_by_day",

@@ -107,17 +107,3 @@ STARTING_PLANS = (
         ),
     ),
 )
-
-# The plan that a new tenant of a type starts on when nobody chooses another.
-PLAN_OF_TYPE = {
-    "INDIVIDUAL": "free",
-    "SMALL_BUSINESS": "pro",
-    "ENTERPRISE": "enterprise",
-    "GOVERNMENT": "public-sector",
-    "EDUCATIONAL": "campus",
-}
-
-
-def starting_plan_of(tenant_type: str) -> str:
-    """The code of the plan for a new tenant of that type."""
-    return PLAN_OF_TYPE[tenant_type]

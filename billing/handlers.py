@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from audit.api import SYSTEM
+from billing.errors import UnknownPlan
 from billing.metering.stream import entries_of
 from billing.models import PendingCorrection
 from billing.services.contracts import end_contract, subscribe_tenant
 from core.lifecycle import Moment, NotYet, keeps, takes_part
-from tenants.api import tenant_by_id
+from tenants.api import effective_profile, tenant_by_id
 
 _BOOKS = "the law on accounting: what was used and charged, under the tenant's id and without a name"
 for _table in ("subscription", "periodposition", "usageevent", "usagerollup"):
@@ -18,12 +19,24 @@ for _table in ("subscription", "periodposition", "usageevent", "usagerollup"):
 
 @takes_part(Moment.BORN, "plan")
 def begin_contract(tenant_id: str, now: datetime) -> str:
-    """Put a new tenant on the plan that it was created with, unless somebody has chosen another meanwhile."""
+    """Put a new tenant on the plan that it was created with, or somebody has chosen since, or else its type's."""
     plan = tenant_by_id(tenant_id).plan
+    if plan:
+        subscribe_tenant(tenant_id=tenant_id, plan_code=plan, acting=SYSTEM, now=now)
+        return f"subscribed to {plan}"
+    return _begin_with_default(tenant_id, now)
+
+
+def _begin_with_default(tenant_id: str, now: datetime) -> str:
+    """A type's plan that is not for sale is the operator's to mend, and keeps no tenant from being born."""
+    plan = effective_profile(tenant_id, now=now).default_plan
     if not plan:
         return "no plan was chosen"
-    subscribe_tenant(tenant_id=tenant_id, plan_code=plan, acting=SYSTEM, now=now)
-    return f"subscribed to {plan}"
+    try:
+        subscribe_tenant(tenant_id=tenant_id, plan_code=plan, acting=SYSTEM, now=now)
+    except UnknownPlan:
+        return f"no plan was chosen, and that of its type, {plan}, is not for sale"
+    return f"subscribed to {plan}, the plan of its type"
 
 
 @takes_part(Moment.GONE, "books")

@@ -26,7 +26,7 @@ from core.money import from_micro
 from core.tenancy import platform_scope
 from portal import formats
 from portal.usage.filters import UsageFilter
-from proxy.api import ModelFacts, ModelKind, usable_models
+from proxy.api import ModelFacts, ModelKind, models_of
 from quotas.api import MeterReading, usage_of
 from tenants.api import setting_of
 
@@ -72,13 +72,13 @@ def period_by_model(tenant_id: str, period: Period, now: datetime) -> list[Usage
     return list(usage_by_model(tenant_id, period.starts_at, period.ends_at))
 
 
-def chat_models(preferred: str = "") -> list[ModelFacts]:
-    """What a conversation may be had with, the best to begin with first: `preferred`, when there is such a model.
+def chat_models(tenant_id: str, now: datetime, preferred: str = "") -> list[ModelFacts]:
+    """What a conversation may be had with, the best to begin with first: `preferred`, when it may be used.
 
     The catalogue is the operator's, hence the scope; no secret is in it.
     """
     with platform_scope():
-        models = usable_models()
+        models = models_of(tenant_id, now=now)
     return sorted((model for model in models if ModelKind.CHAT in model.kinds), key=partial(_eagerness, preferred))
 
 
@@ -88,10 +88,10 @@ def _eagerness(preferred: str, model: ModelFacts) -> tuple[bool, bool, bool, str
     return model.name != preferred, is_demo, is_demo and model.name not in _WELL_BEHAVED, model.name
 
 
-def example_model(tenant_id: str) -> str:
+def example_model(tenant_id: str, now: datetime) -> str:
     """A model's name for examples to copy: the one that the tenant begins with, else one that works."""
     preferred = setting_of(tenant_id, "playground.default_model")
-    return next((model.name for model in chat_models(preferred)), "MODEL")
+    return next((model.name for model in chat_models(tenant_id, now, preferred)), "MODEL")
 
 
 def charge_estimate(tenant_id: str, model: str, usage: Mapping[str, object], now: datetime) -> str:

@@ -4,7 +4,7 @@ from proxy.data import CatalogueChanged, ModelFacts, ModelKind, ProviderFacts, P
 from proxy.models import Model, Provider, ProviderKey
 from proxy.publish import ensure_published, publish_catalogue, publish_key, publish_tenant, republish_all
 from proxy.seed import seed_demo_provider, seed_from_env
-from proxy.selectors import all_models, all_providers, usable_models
+from proxy.selectors import all_models, all_providers, models_of, usable_models
 from proxy.services import (
     add_model,
     add_provider,
@@ -35,6 +35,7 @@ __all__ = [
     "change_provider",
     "ensure_published",
     "mint_browser_token",
+    "models_of",
     "provider_key_is",
     "publish_catalogue",
     "publish_key",

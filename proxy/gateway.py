@@ -15,6 +15,7 @@ from proxy.catalogue import Catalogue
 from proxy.conf import GatewaySettings
 from proxy.directory import Directory
 from proxy.gcra import Gcra
+from proxy.leases import Leases
 from proxy.metrics import Tally
 from proxy.settlement import Settler
 from proxy.tail import Tail
@@ -40,6 +41,7 @@ class Gateway:
         self.catalogue = Catalogue(settings)
         self.tail = Tail(redis_url, self._on_change, self._on_reset)
         self.settler = Settler(self.engine, settings.settle_backlog)
+        self.leases = Leases()
         self.watch = Watch(settings, self._on_tick)
         self.tally = Tally(self)
         self.ip_rate = Gcra(rate=settings.ip_rate, burst=settings.ip_burst, capacity=settings.ip_table)

@@ -11,7 +11,7 @@ from core.lifecycle import Moment, NotYet, takes_part
 from proxy import publish
 from proxy.data import CatalogueChanged
 from quotas.api import LimitsChanged, open_reservations
-from tenants.api import KeyChanged, KeyNotFound, TenantChanged
+from tenants.api import KeyChanged, KeyNotFound, ProfileChanged, TenantChanged
 
 
 @subscribe(KeyChanged)
@@ -25,6 +25,11 @@ def follow_key(event: KeyChanged) -> None:
 @subscribe(TenantChanged)
 def follow_tenant(event: TenantChanged) -> None:
     publish.publish_tenant(event.tenant_id, utc_now())
+
+
+@subscribe(ProfileChanged)
+def follow_profile(event: ProfileChanged) -> None:
+    publish.publish_tenants(utc_now(), of_type=event.tenant_type)
 
 
 @subscribe(LimitsChanged)

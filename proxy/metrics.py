@@ -51,6 +51,7 @@ class Tally(Collector):
         self.first_token = Histogram()
         self.chunks = 0
         self.redis_failures = 0
+        self.leased = 0
 
     def collect(self) -> Iterable[Metric]:
         yield from self._counters()
@@ -75,6 +76,9 @@ class Tally(Collector):
         yield CounterMetricFamily("lumos_gateway_stream_events", "Events passed on in streams", value=self.chunks)
         yield CounterMetricFamily(
             "lumos_gateway_redis_failures", "Refusals for want of Redis", value=self.redis_failures
+        )
+        yield CounterMetricFamily(
+            "lumos_gateway_leased_requests", "Served on a lease while counters could not be asked", value=self.leased
         )
         yield CounterMetricFamily(
             "lumos_gateway_settlements_lost", "Left to the sweeper", value=self._gateway.settler.lost

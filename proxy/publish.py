@@ -41,6 +41,7 @@ from tenants.api import (
     TenantStatus,
     all_tenant_facts,
     digests_of_tenant,
+    effective_profile,
     key_facts_by_id,
     key_facts_by_ids,
     tenant_by_id,
@@ -94,7 +95,9 @@ def _tenant_json(tenant_id: str, now: datetime) -> bytes:
         facts = tenant_facts(tenant_by_id(tenant_id))
     except TenantNotFound:
         return b""
-    return b"" if facts.status in _GONE else _tenant_record(facts, effective_limits(tenant_id), now).to_json()
+    if facts.status in _GONE:
+        return b""
+    return _tenant_record(facts, effective_limits(tenant_id, now=now), now).to_json()
 
 
 def withdraw_tenant(tenant_id: str) -> int:
@@ -113,10 +116,11 @@ def withdraw_key(digest: str) -> None:
         _announce(key_name(digest), "key", digest, b"")
 
 
-def publish_tenants(now: datetime) -> None:
-    """Publish every tenant: a limit or price that many share has changed."""
+def publish_tenants(now: datetime, *, of_type: str = "") -> None:
+    """Publish every tenant, or every one of a type: what many share has changed."""
     for facts in all_tenant_facts():
-        publish_tenant(facts.id, now)
+        if of_type in ("", facts.type):
+            publish_tenant(facts.id, now)
 
 
 def publish_catalogue() -> None:
@@ -199,7 +203,16 @@ def _tenant_record(facts: TenantFacts, limits: EffectiveLimits, now: datetime) -
         prices = price_sheet(facts.id, now)
     except NoSubscription:
         prices = None  # nothing is sold to a tenant without a plan
-    return TenantRecord(facts.id, facts.slug, facts.status, limits, prices)
+    profile = effective_profile(facts.id, now=now)
+    return TenantRecord(
+        id=facts.id,
+        slug=facts.slug,
+        status=facts.status,
+        limits=limits,
+        prices=prices,
+        models=profile.allowed_models,
+        failure_policy=profile.failure_policy,
+    )
 
 
 def _catalogue_record() -> CatalogueRecord:

@@ -14,6 +14,7 @@ from billing.api import PriceSheet
 from core.redis import key
 from proxy.gcra import Gcra
 from quotas.api import Dimension, EffectiveLimits, Limit
+from tenants.api import FailurePolicy
 
 SHIELD_FACTOR = 2
 
@@ -81,7 +82,10 @@ class KeyRecord:
 
 @dataclass(frozen=True, slots=True)
 class TenantRecord:
-    """A tenant with its limits and prices. `prices` None: nothing is priced, so nothing is served."""
+    """A tenant with its limits and prices. `prices` None: nothing is priced, so nothing is served.
+
+    `models` empty: all of the catalogue. A record of an earlier version has neither models nor policy.
+    """
 
     id: str
     slug: str
@@ -89,9 +93,12 @@ class TenantRecord:
     limits: EffectiveLimits
     prices: PriceSheet | None
     shield: Gcra | None = None
+    models: tuple[str, ...] = ()
+    failure_policy: str = FailurePolicy.FAIL_CLOSED
 
     def to_json(self) -> bytes:
-        fields = {"id": self.id, "slug": self.slug, "status": self.status, "limits": self.limits.to_record()}
+        names = ("id", "slug", "status", "models", "failure_policy")
+        fields = {name: getattr(self, name) for name in names} | {"limits": self.limits.to_record()}
         return orjson.dumps({**fields, "prices": self.prices.to_dict() if self.prices else None})
 
     @classmethod
@@ -99,7 +106,19 @@ class TenantRecord:
         fields = orjson.loads(raw)
         limits = EffectiveLimits.from_record(fields["limits"])
         prices = PriceSheet.from_dict(fields["prices"]) if fields["prices"] else None
-        return cls(fields["id"], fields["slug"], fields["status"], limits, prices, _tenant_shield(limits))
+        return cls(
+            id=fields["id"],
+            slug=fields["slug"],
+            status=fields["status"],
+            limits=limits,
+            prices=prices,
+            shield=_tenant_shield(limits),
+            models=tuple(fields.get("models", ())),
+            failure_policy=fields.get("failure_policy", FailurePolicy.FAIL_CLOSED),
+        )
+
+    def may_use(self, model: str) -> bool:
+        return not self.models or model in self.models
 
 
 def _tenant_shield(limits: EffectiveLimits) -> Gcra | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db.models import QuerySet
 
 from proxy.data import ModelFacts, ProviderFacts, ProviderKeyFacts, ProviderKind
 from proxy.models import Model, Provider
+from tenants.api import effective_profile
 
 
 def all_providers() -> list[ProviderFacts]:
@@ -32,6 +35,12 @@ def all_models() -> list[ModelFacts]:
 def usable_models() -> list[ModelFacts]:
     """The models that gateways serve: enabled, of an enabled provider. Works in a tenant's scope too."""
     return _models(Model.objects.filter(enabled=True, provider__enabled=True))
+
+
+def models_of(tenant_id: str, *, now: datetime) -> list[ModelFacts]:
+    """Those of the usable models that the tenant may use. Raises TenantNotFound."""
+    allowed = effective_profile(tenant_id, now=now).allowed_models
+    return [model for model in usable_models() if not allowed or model.name in allowed]
 
 
 def _models(rows: QuerySet[Model]) -> list[ModelFacts]:

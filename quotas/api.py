@@ -43,6 +43,7 @@ from quotas.policies import limits_of_key
 from quotas.selectors import effective_limits, open_reservations, stored_limits, usage_of
 from quotas.services import (
     clear_limit,
+    expire_limits,
     seed_type_limits,
     set_limit,
     set_plan_limit,
@@ -88,6 +89,7 @@ __all__ = [
     "clear_limit",
     "correct_money",
     "effective_limits",
+    "expire_limits",
     "is_recovering",
     "limits_of_key",
     "open_reservations",

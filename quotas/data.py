@@ -96,10 +96,12 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class SetLimit:
-    """A limit as somebody set it; `value` None is unlimited."""
+    """A limit as somebody set it; `value` None is unlimited. Only a tenant's own one may end and have a reason."""
 
     value: int | None
     hard: bool
+    expires_at: datetime | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +115,19 @@ class StoredLimits:
 
 @dataclass(frozen=True, slots=True)
 class LimitStep:
-    """One step of the way to an effective limit; `applies` is true for the one that decided."""
+    """One step of the way to an effective limit; `applies` is true for the one that decided.
+
+    `by`, `reason` and `expires_at` are told of a tenant's own limit only.
+    """
 
     source: LimitSource
     label: str
     value: int | None
     hard: bool
     applies: bool
+    by: str = ""
+    reason: str = ""
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,11 @@ class TenantLimit(StoredLimit):
 
     tenant = models.ForeignKey("tenants.Tenant", models.CASCADE, related_name="limits", verbose_name=_("tenant"))
     is_active = models.BooleanField(_("active"), default=True)
+    expires_at = models.DateTimeField(
+        _("until"), null=True, blank=True, help_text=_("From then on plan and type decide again. Empty: for good.")
+    )
+    reason = models.CharField(_("reason"), max_length=300, default="", blank=True)
+    set_by = models.CharField(_("set by"), max_length=200, default="", blank=True, editable=False)
 
     class Meta:
         verbose_name = _("limit of a tenant")
@@ -99,6 +104,7 @@ class TenantLimit(StoredLimit):
             ),
             _in_range("tenant_limit_range"),
         ]
+        indexes = [models.Index(fields=["expires_at"], name="tenant_limit_to_end", condition=Q(is_active=True))]
 
 
 class QuotaAlert(models.Model):

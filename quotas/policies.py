@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from quotas.data import Dimension, EffectiveLimits, Limit, LimitSource, LimitStep
@@ -43,6 +44,9 @@ class LimitRow:
     hard: bool
     revision: int
     is_active: bool = True
+    by: str = ""
+    reason: str = ""
+    expires_at: datetime | None = None
 
 
 _ORDER = {source: place for place, source in enumerate(LimitSource)}
@@ -65,8 +69,12 @@ def _decide(rows: list[LimitRow]) -> tuple[Limit, tuple[LimitStep, ...]]:
     place = max(index for index, row in enumerate(rows) if row.is_active)
     chosen = rows[place]
     version = max(row.revision for row in rows[place:])
-    steps = tuple(LimitStep(row.source, row.label, row.value, row.hard, row is chosen) for row in rows if row.is_active)
+    steps = tuple(_step(row, row is chosen) for row in rows if row.is_active)
     return Limit(chosen.dimension, chosen.value, chosen.hard, version, chosen.source), steps
+
+
+def _step(row: LimitRow, applies: bool) -> LimitStep:
+    return LimitStep(row.source, row.label, row.value, row.hard, applies, row.by, row.reason, row.expires_at)
 
 
 def limits_of_key(limits: KeyLimits) -> tuple[Limit, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from core.redis import control
@@ -14,12 +15,12 @@ from quotas.policies import LimitRow, resolve
 from tenants.api import TenantFacts, tenant_by_id, tenant_facts
 
 
-def effective_limits(tenant_id: str) -> EffectiveLimits:
-    """What holds for a tenant, and why (`steps`); raises TenantNotFound."""
+def effective_limits(tenant_id: str, *, now: datetime) -> EffectiveLimits:
+    """What holds for a tenant at `now`, and why (`steps`); raises TenantNotFound."""
     facts = tenant_facts(tenant_by_id(tenant_id))
     own = TenantLimit.objects.filter(tenant_id=tenant_id)
     types = TypeLimit.objects.filter(tenant_type=facts.type)
-    return _resolve(facts, types, PlanLimit.objects.filter(plan=facts.plan), own)
+    return _resolve(facts, types, PlanLimit.objects.filter(plan=facts.plan), own, now)
 
 
 def stored_limits() -> StoredLimits:
@@ -34,29 +35,48 @@ def stored_limits() -> StoredLimits:
 def _by_owner(rows: Iterable[tuple[str, StoredLimit]]) -> dict[str, dict[Dimension, SetLimit]]:
     found: dict[str, dict[Dimension, SetLimit]] = {}
     for owner, row in rows:
-        found.setdefault(owner, {})[Dimension(row.dimension)] = SetLimit(row.value, row.hard)
+        found.setdefault(owner, {})[Dimension(row.dimension)] = _set(row)
     return found
 
 
+def _set(row: StoredLimit) -> SetLimit:
+    if isinstance(row, TenantLimit):
+        return SetLimit(row.value, row.hard, row.expires_at, row.reason)
+    return SetLimit(row.value, row.hard)
+
+
 def _resolve(
-    facts: TenantFacts, types: Iterable[TypeLimit], plans: Iterable[PlanLimit], own: Iterable[TenantLimit]
+    facts: TenantFacts,
+    types: Iterable[TypeLimit],
+    plans: Iterable[PlanLimit],
+    own: Iterable[TenantLimit],
+    now: datetime,
 ) -> EffectiveLimits:
     rows = [
         *(_row(limit, LimitSource.TENANT_TYPE, facts.type.value) for limit in types),
         *(_row(limit, LimitSource.PLAN, facts.plan) for limit in plans),
-        *(_row(limit, LimitSource.OVERRIDE, facts.slug, limit.is_active) for limit in own),
+        *(_own_row(limit, facts.slug, now) for limit in own),
     ]
     return resolve(facts.id, facts.type, rows)
 
 
-def _row(limit: StoredLimit, source: LimitSource, label: str, is_active: bool = True) -> LimitRow:
-    dimension = Dimension(limit.dimension)
-    return LimitRow(source, label, dimension, limit.value, limit.hard, limit.revision, is_active)
+def _row(limit: StoredLimit, source: LimitSource, label: str) -> LimitRow:
+    return LimitRow(source, label, Dimension(limit.dimension), limit.value, limit.hard, limit.revision)
+
+
+def _own_row(limit: TenantLimit, label: str, now: datetime) -> LimitRow:
+    return replace(
+        _row(limit, LimitSource.OVERRIDE, label),
+        is_active=limit.is_active and (limit.expires_at is None or limit.expires_at > now),
+        by=limit.set_by,
+        reason=limit.reason,
+        expires_at=limit.expires_at,
+    )
 
 
 def usage_of(tenant_id: str, *, now: datetime) -> tuple[MeterReading, ...]:
     """The tenant's meters as Redis counts them; raises TenantNotFound, Unavailable when Redis is away."""
-    return BlockingQuotaEngine(control()).peek(effective_limits(tenant_id), now=now)
+    return BlockingQuotaEngine(control()).peek(effective_limits(tenant_id, now=now), now=now)
 
 
 def open_reservations(tenant_id: str) -> int:

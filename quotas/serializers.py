@@ -20,6 +20,9 @@ class LimitStepSerializer(serializers.Serializer[Any]):
     value = serializers.IntegerField(allow_null=True)
     hard = serializers.BooleanField()
     applies = serializers.BooleanField(help_text="True for the step that decided")
+    by = serializers.CharField(allow_blank=True, help_text="Who set a tenant's own limit")
+    reason = serializers.CharField(allow_blank=True)
+    expires_at = serializers.DateTimeField(allow_null=True, help_text="Until when a tenant's own limit holds")
 
 
 class LimitSerializer(serializers.Serializer[Any]):
@@ -39,3 +42,7 @@ class NewLimitSerializer(serializers.Serializer[Any]):
         min_value=0, max_value=MOST, allow_null=True, help_text=f"null: unlimited. {MONEY}"
     )
     hard = serializers.BooleanField(default=True)
+    expires_at = serializers.DateTimeField(
+        required=False, allow_null=True, help_text="Then plan and type decide again; leave out for good"
+    )
+    reason = serializers.CharField(max_length=300, required=False, allow_blank=True)

@@ -10,34 +10,46 @@ from typing import cast
 import redis
 from django.db import transaction
 
-from audit.api import Actor, emit, record
+from audit.api import SYSTEM, Actor, emit, record
 from core.ids import new_ulid, prefixed
 from core.redis import control
 from quotas.data import Dimension, LimitsChanged, ThresholdReached
 from quotas.engine.keys import EngineKeys
 from quotas.engine.plan import check_limit_value
+from quotas.errors import LimitNotUsable
 from quotas.models import PlanLimit, QuotaAlert, StoredLimit, TenantLimit, TypeLimit
 from quotas.policies import BUILT_IN
 from tenants.api import EventName, TenantType, announce, tenant_by_id
 
 
 def set_limit(
-    *, tenant_id: str, dimension: Dimension, value: int | None, acting: Actor, now: datetime, hard: bool = True
+    *,
+    tenant_id: str,
+    dimension: Dimension,
+    value: int | None,
+    acting: Actor,
+    now: datetime,
+    hard: bool = True,
+    expires_at: datetime | None = None,
+    reason: str = "",
 ) -> bool:
-    """Give a tenant its own limit; None is unlimited, 0 allows nothing. False when it was so already.
+    """Give a tenant its own limit, for good or until `expires_at`; None is unlimited, 0 allows nothing.
 
-    Raises LimitNotUsable, TenantNotFound.
+    False when it was so already. Raises LimitNotUsable, TenantNotFound.
     """
     check_limit_value(value)
+    if expires_at is not None and expires_at <= now:
+        raise LimitNotUsable("A limit ends later than now", fields={"expires_at": ["must be later than now"]})
     with transaction.atomic():
         tenant = tenant_by_id(tenant_id)
         row, _ = TenantLimit.objects.select_for_update().get_or_create(
             tenant=tenant, dimension=dimension, defaults={"is_active": False}
         )
-        if row.is_active and (row.value, row.hard) == (value, hard):
+        same_reason = reason in ("", row.reason)
+        if row.is_active and same_reason and (row.value, row.hard, row.expires_at) == (value, hard, expires_at):
             return False
         before = _described(row) if row.is_active else None
-        row.is_active = True
+        row.is_active, row.expires_at, row.reason, row.set_by = True, expires_at, reason[:300], acting.label[:200]
         _change(row, value, hard, now)
         _tell("quotas.set_limit", _public(tenant_id), dimension, acting, before=before, after=row, tenant_id=tenant_id)
     return True
@@ -60,6 +72,22 @@ def clear_limit(*, tenant_id: str, dimension: Dimension, acting: Actor, now: dat
             "quotas.clear_limit", _public(tenant_id), dimension, acting, before=before, after=None, tenant_id=tenant_id
         )
     return True
+
+
+def expire_limits(*, now: datetime, limit: int = 500) -> int:
+    """Clear tenants' own limits whose end has come, so that plan and type decide again. Returns how many.
+
+    Reading takes account of the end by itself; the gateways' records do not. Safe in parallel.
+    """
+    with transaction.atomic():
+        over = TenantLimit.objects.select_for_update(skip_locked=True).filter(is_active=True, expires_at__lte=now)
+        rows = list(over.order_by("id")[:limit])
+        for row in rows:
+            before, row.is_active = _described(row), False
+            _change(row, row.value, row.hard, now)
+            public, dimension = _public(row.tenant_id), Dimension(row.dimension)
+            _tell("quotas.expire_limit", public, dimension, SYSTEM, before=before, after=None, tenant_id=row.tenant_id)
+    return len(rows)
 
 
 def set_type_limit(
@@ -128,7 +156,10 @@ def _milliseconds(now: datetime) -> int:
 
 
 def _described(row: StoredLimit) -> dict[str, object]:
-    return {"value": row.value, "hard": row.hard}
+    described: dict[str, object] = {"value": row.value, "hard": row.hard}
+    if isinstance(row, TenantLimit) and (row.expires_at or row.reason):
+        described |= {"until": row.expires_at.isoformat() if row.expires_at else None, "reason": row.reason}
+    return described
 
 
 def _public(tenant_id: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from core.clock import utc_now
 from core.redis import control
 from core.tenancy.celery import PlatformTask
 from quotas import services
@@ -19,6 +20,11 @@ def sweep() -> int:
 @shared_task(base=PlatformTask, name="quotas.recover", ignore_result=True)
 def recover() -> int | None:
     return rebuild.recover(control())
+
+
+@shared_task(base=PlatformTask, name="quotas.expire_limits", ignore_result=True)
+def expire_limits() -> int:
+    return services.expire_limits(now=utc_now())
 
 
 @shared_task(base=PlatformTask, name="quotas.store_alerts", ignore_result=True)

@@ -27,7 +27,7 @@ DIMENSION = OpenApiParameter("dimension", str, OpenApiParameter.PATH, enum=[dime
 
 def limits_of(tenant_id: str) -> list[dict[str, Any]]:
     """The tenant's limits with use and explanation; raises TenantNotFound."""
-    limits = effective_limits(tenant_id)
+    limits = effective_limits(tenant_id, now=utc_now())
     try:
         meters = {reading.dimension: reading for reading in usage_of(tenant_id, now=utc_now())}
     except Unavailable:  # the limits are true without the counters

@@ -28,7 +28,7 @@ from scaling.decision import SIGNAL_MAX_AGE, decide, remember
 from scaling.errors import BackendAway
 from scaling.models import ScalingPolicy, ScalingTarget
 from scaling.recording import Round, store_rounds
-from tenants.api import TenantStatus
+from tenants.api import ScalingLimits, TenantStatus, effective_profiles
 
 log = structlog.get_logger(__name__)
 _LOCK = 7_052_011  # advisory lock: one round at a time, whoever runs it
@@ -43,6 +43,7 @@ class _View:
     fleet: Fleet | None
     waiting: Mapping[str, int]
     spans: Mapping[str, tuple[Span, ...]]
+    limits: Mapping[str, ScalingLimits]
 
 
 def tick(*, now: datetime) -> TickResult:
@@ -92,7 +93,7 @@ def _is_due(now: datetime) -> bool:
 
 def _run_round(policies: Sequence[ScalingPolicy], now: datetime) -> TickResult:
     targets = _targets([policy.tenant_id for policy in policies])
-    view = _look([policy.tenant_id for policy in policies])
+    view = _look([policy.tenant_id for policy in policies], now)
     policies = sorted(policies, key=lambda policy: (targets[policy.tenant_id].replicas, policy.tenant_id))
     rounds = list(_decide_each(policies, targets, view, now))
     store_rounds(rounds, now=now)
@@ -111,8 +112,10 @@ def _targets(tenant_ids: Sequence[str]) -> dict[str, ScalingTarget]:
     return ScalingTarget.objects.select_related("decision").in_bulk(tenant_ids)
 
 
-def _look(tenant_ids: Sequence[str]) -> _View:
-    return _View(active_backend().fleet(), signals.queue_depths(tenant_ids), signals.read_spans())
+def _look(tenant_ids: Sequence[str], now: datetime) -> _View:
+    profiles = effective_profiles(tenant_ids, now=now)
+    limits = {tenant_id: profile.scaling for tenant_id, profile in profiles.items()}
+    return _View(active_backend().fleet(), signals.queue_depths(tenant_ids), signals.read_spans(), limits)
 
 
 def _decide_each(
@@ -148,14 +151,15 @@ def _decide(policy: ScalingPolicy, target: ScalingTarget, view: _View, slots: in
         settings=worker_settings(),
     )
     history = History(view.spans.get(policy.tenant_id, ()), target.scaled_up_at, target.scaled_down_at)
-    return decide(terms_of(policy), seen, history, now)
+    return decide(terms_of(policy, view.limits[policy.tenant_id]), seen, history, now)
 
 
-def terms_of(policy: ScalingPolicy) -> PolicyTerms:
+def terms_of(policy: ScalingPolicy, limits: ScalingLimits) -> PolicyTerms:
+    """The policy within what the tenant's profile allows, which may have changed since the policy was set."""
     return PolicyTerms(
         label=policy.tenant.slug,
-        min_replicas=policy.min_replicas,
-        max_replicas=policy.max_replicas,
+        min_replicas=limits.within(policy.min_replicas),
+        max_replicas=limits.within(policy.max_replicas),
         cpu_target_percent=policy.cpu_target_percent,
         memory_target_percent=policy.memory_target_percent,
         queue_target=policy.queue_target,

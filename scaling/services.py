@@ -8,13 +8,14 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from audit.api import SYSTEM, Actor, record
 from scaling.data import Mode
 from scaling.errors import PolicyInvalid, PolicyNotFound
 from scaling.models import ScalingPolicy
 from scaling.tasks import probe
-from tenants.api import tenant_by_id
+from tenants.api import effective_profile, tenant_by_id
 
 POLICY_FIELDS = (
     "min_replicas",
@@ -43,16 +44,19 @@ _FIELD_OF_CONSTRAINT = {
 def set_policy(*, tenant_id: str, acting: Actor, now: datetime, **changes: Any) -> ScalingPolicy:
     """Change the named fields of a tenant's policy (see POLICY_FIELDS), making one with the defaults first.
 
-    Obeyed from the next round on. Raises PolicyInvalid with the fields at fault, and TenantNotFound.
+    Obeyed from the next round on. Raises PolicyInvalid with the fields at fault, also where a number of replicas is
+    not one that the tenant's profile allows, and TenantNotFound.
     """
     unknown = sorted(changes.keys() - set(POLICY_FIELDS))
     if unknown:
         raise PolicyInvalid(fields={name: ["is not a field of a scaling policy"] for name in unknown})
-    policy = _locked(tenant_id) or ScalingPolicy(tenant=tenant_by_id(tenant_id), updated_at=now, version=0)
+    policy = _locked(tenant_id) or _fresh(tenant_id, now)
     before = _values(policy) if policy.version else {}
     for name, value in changes.items():
         setattr(policy, name, value)
     if _values(policy) != before:
+        _check(policy)
+        _check_reach(policy, before, now)
         _store(policy, now)
         detail = {"version": policy.version, "from": before, "to": _values(policy)}
         record("scaling.set_policy", actor=acting, tenant_id=tenant_id, target=policy.public_id, detail=detail)
@@ -91,6 +95,29 @@ def _set_mode(tenant_id: str, mode: Mode, action: str, acting: Actor, now: datet
 
 def _locked(tenant_id: str) -> ScalingPolicy | None:
     return ScalingPolicy.objects.select_for_update().filter(tenant_id=tenant_id).first()
+
+
+def _fresh(tenant_id: str, now: datetime) -> ScalingPolicy:
+    """The defaults, as far as the tenant's profile allows them."""
+    policy = ScalingPolicy(tenant=tenant_by_id(tenant_id), updated_at=now, version=0)
+    limits = effective_profile(tenant_id, now=now).scaling
+    policy.min_replicas, policy.max_replicas = limits.within(policy.min_replicas), limits.within(policy.max_replicas)
+    return policy
+
+
+def _check_reach(policy: ScalingPolicy, before: Mapping[str, Any], now: datetime) -> None:
+    """Raise PolicyInvalid for a newly set number of replicas that the tenant's profile does not allow.
+
+    One that was set when more was allowed stays, and the loop does not go beyond what is allowed now.
+    """
+    limits = effective_profile(policy.tenant_id, now=now).scaling
+    text = _("The tenant's profile allows %(least)s to %(most)s workers.")
+    told = text % {"least": limits.min_replicas, "most": limits.max_replicas}
+    numbers = {"min_replicas": policy.min_replicas, "max_replicas": policy.max_replicas}
+    beyond = [name for name, n in numbers.items() if n != before.get(name) and limits.within(n) != n]
+    if beyond:
+        step = "Override the tenant's profile, or choose another number"
+        raise PolicyInvalid(fields={name: [told] for name in beyond}, next_step=step)
 
 
 def _values(policy: ScalingPolicy) -> dict[str, Any]:
@@ -132,6 +159,6 @@ def send_probes(*, tenant_id: str, acting: Actor, count: int = 1, busy_seconds: 
     tenant = tenant_by_id(tenant_id)
     detail: Mapping[str, Any] = {"count": count, "busy_seconds": busy_seconds}
     record("scaling.send_probes", actor=acting, tenant_id=tenant_id, target=tenant.public_id, detail=detail)
-    for _ in range(count):
+    for _number in range(count):
         probe.apply_async(kwargs={"tenant_id": tenant_id, "busy_seconds": busy_seconds})
     return count

@@ -14,6 +14,7 @@ from core.tenancy.celery import PlatformTask
 from tenants.backups import schedule
 from tenants.fleet import fingerprint
 from tenants.isolation import reporting
+from tenants.profiles import retention
 from tenants.profiles import services as profiles
 from tenants.provisioning import pool
 from tenants.services import jobs
@@ -35,6 +36,11 @@ def run_jobs() -> int:
 @shared_task(base=PlatformTask, name="tenants.announce_overrides", ignore_result=True)
 def announce_overrides() -> int:
     return profiles.announce_overrides(now=utc_now())
+
+
+@shared_task(base=PlatformTask, name="tenants.prune_workspaces", ignore_result=True)
+def prune_workspaces() -> int:
+    return retention.prune_all(now=utc_now())
 
 
 @shared_task(base=PlatformTask, name="tenants.find_drift", ignore_result=True)

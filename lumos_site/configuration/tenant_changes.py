@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from billing.api import starting_plan_of, subscribe_tenant
+from billing.api import subscribe_tenant
 from lumos_site.configuration.changes import Findings, Kind, Run, differing, mentioned, told
 from lumos_site.configuration.current import Current
 from lumos_site.configuration.document import Document, LimitEntry, LimitWord, ScalingEntry, TenantEntry, WantedStatus
@@ -15,9 +15,11 @@ from lumos_site.configuration.setting_changes import compare_settings
 from quotas.api import clear_limit, set_limit
 from scaling.api import POLICY_FIELDS, set_policy
 from tenants.api import (
+    ProfileField,
     Role,
     add_member,
     create_tenant,
+    profile_values,
     rename_tenant,
     resume_tenant,
     suspend_tenant,
@@ -83,7 +85,7 @@ def _rename(slug: str, name: str, run: Run) -> None:
 
 def _starting_plan(entry: TenantEntry, plans: set[str]) -> str | None:
     """The plan that a new tenant of that type gets when the file names none, where it is for sale."""
-    plan = starting_plan_of(entry.type) if entry.type else None
+    plan = str(profile_values(entry.type)[ProfileField.DEFAULT_PLAN]) if entry.type else None
     return plan if plan in plans else None
 
 

@@ -38,7 +38,7 @@ def home(request: PortalRequest) -> HttpResponse:
         "steps": checklist(role=role, has_key=has_key, has_usage=totals.requests > 0),
         "is_new": not (has_key and totals.requests),
         "base_url": base_url(request),
-        "example_model": example_model(request.tenant.id),
+        "example_model": example_model(tenant_id, now),
     }
     return render(request, "portal/home/page.html", context)
 

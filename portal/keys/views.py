@@ -73,7 +73,7 @@ def _create(request: PortalRequest, form: NewKeyForm) -> HttpResponse:
         "name": key.name,
         "plaintext": plaintext,
         "base_url": base_url(request),
-        "example_model": example_model(request.tenant.id),
+        "example_model": example_model(request.tenant.id, now),
     }
     return render(request, "portal/keys/created.html", context, status=201)
 

@@ -49,7 +49,7 @@ def _page(request: PortalRequest, opened: ConversationText | None) -> HttpRespon
         "turns": turns,
         "history": [{"role": turn.role, "content": turn.content} for turn in turns],
         "system": _system_message(opened) if opened else settings["playground.system_message"],
-        "models": chat_models(settings["playground.default_model"]),
+        "models": chat_models(request.tenant.id, utc_now(), settings["playground.default_model"]),
         "conversations": conversations_of(_member(request)),
         "opened_id": opened.facts.id if opened else "",
         "base_url": base_url(request),

@@ -94,7 +94,7 @@ def _form(request: PortalRequest) -> SettingsForm:
         request.POST if request.method == "POST" else None,
         now=configuration_of(request.tenant.id),
         editor=_editor(request),
-        models=[model.name for model in chat_models()],
+        models=[model.name for model in chat_models(request.tenant.id, utc_now())],
     )
 
 

@@ -36,12 +36,14 @@ async def _usable(exchange: Exchange, gateway: Gateway) -> list[Route]:
     """Sorted by name. Raises what the entrance raises, and NotReady before a catalogue is known."""
     for stage in ENTRANCE:
         await stage(exchange, gateway)
-    key = exchange.key
+    key, tenant = exchange.key, exchange.tenant
     assert key is not None
+    assert tenant is not None
     if not gateway.catalogue.loaded:
         raise NotReady(retry_after_ms=2000)
     routes = sorted(gateway.catalogue.routes.values(), key=lambda route: route.model.name)
-    return [x for x in routes if key.may_use(x.model.name) and (key.live or x.provider.simulated)]
+    allowed = [x for x in routes if tenant.may_use(x.model.name) and key.may_use(x.model.name)]
+    return [x for x in allowed if key.live or x.provider.simulated]
 
 
 def _shown(route: Route) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from proxy import estimate
 from proxy.errors import LayerLimited, NotReady, PriceUnknown, QuotaSpent, RequestRefused
 from proxy.pipeline.route import CHAT
 from quotas.api import Admission, Denial, Kind, ReserveRequest, Unit
+from tenants.api import FailurePolicy
 
 if TYPE_CHECKING:
     from proxy.exchange import Exchange
@@ -28,25 +29,48 @@ async def hold(exchange: Exchange, gateway: Gateway) -> None:
     """Sets estimates and admission. Raises LayerLimited, QuotaSpent, PriceUnknown, NotReady."""
     _estimate(exchange)
     request = _request(exchange, gateway.settings.total_ms + gateway.settings.lease_slack_ms)
-    admission = await _reserve(request, gateway)
+    admission = await _reserve(exchange, request, gateway)
     gateway.tail.heard_of(admission.sequence)
     if admission.denial is not None:
         raise _refusal(admission, admission.denial)
     exchange.admission = admission
 
 
-async def _reserve(request: ReserveRequest, gateway: Gateway) -> Admission:
+async def _reserve(exchange: Exchange, request: ReserveRequest, gateway: Gateway) -> Admission:
     """An answer that is lost, or that nobody waits for any more, may have been a yes: that one is given back."""
     try:
         return await gateway.engine.reserve(request)
     except Unavailable as error:
         gateway.tally.redis_failures += 1
+        if _on_lease(exchange, request, gateway):
+            return Admission(gateway.engine.ticket_for(request), None, None, None, 0)
         if isinstance(error, RedisAway) and error.unanswered:
             gateway.settler.give_back(request.id, request.limits.tenant_id)
         raise NotReady(code=error.code, retry_after_ms=1000) from error
     except asyncio.CancelledError:
         gateway.settler.give_back(request.id, request.limits.tenant_id)
         raise
+
+
+def _on_lease(exchange: Exchange, request: ReserveRequest, gateway: Gateway) -> bool:
+    """Whether the tenant's failure policy and this process' lease let a request pass that nobody could count.
+
+    It is booked when it is over, like any other; a reservation whose answer was lost ends with that too.
+    """
+    assert exchange.tenant is not None
+    if exchange.tenant.failure_policy != FailurePolicy.CONSERVATIVE:
+        return False
+    served = gateway.leases.admit(
+        exchange.tenant.id,
+        request.limits.limits,
+        tokens=request.tokens,
+        micro=request.micro,
+        now=exchange.started_ns,
+        key=request.key_id,
+        key_limits=request.key_limits,
+    )
+    gateway.tally.leased += served
+    return served
 
 
 def price(exchange: Exchange, inputs: int, cached: int, outputs: int) -> int:

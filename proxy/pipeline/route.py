@@ -34,13 +34,16 @@ async def choose(exchange: Exchange, gateway: Gateway) -> None:
 
 
 def find_route(exchange: Exchange, gateway: Gateway, name: str) -> Route:
-    """The route to a model that this key may use, for this endpoint."""
+    """The route to a model that this tenant and this key may use, for this endpoint."""
     route = gateway.catalogue.routes.get(name)
     assert exchange.key is not None
+    assert exchange.tenant is not None
     if route is None:
         if not gateway.catalogue.loaded:
             raise NotReady(retry_after_ms=2000)
         raise ModelNotFound(f"There is no model called {name!r} here", param="model")
+    if not exchange.tenant.may_use(name):
+        raise ModelNotAllowed(f"This workspace may not use the model {name!r}", param="model")
     if not exchange.key.may_use(name):
         raise ModelNotAllowed(f"This API key may not use the model {name!r}", param="model")
     if not exchange.key.live and not route.provider.simulated:

@@ -157,7 +157,7 @@ class PlanLimitAdmin(_LimitAdmin):
 @admin.register(TenantLimit)
 class TenantLimitAdmin(_LimitAdmin):
     subject = "tenant"
-    list_display = ("tenant_shown", "dimension", "limit_shown", "strictness", "changed", "why")
+    list_display = ("tenant_shown", "dimension", "limit_shown", "strictness", "until", "changed", "why")
     list_filter = (("tenant", AutocompleteSelectFilter), ("dimension", ChoicesDropdownFilter))
     list_select_related = ("tenant",)
     search_fields = ("tenant__name", "tenant__slug")
@@ -175,14 +175,22 @@ class TenantLimitAdmin(_LimitAdmin):
         urls: list[URLPattern] = super().get_urls()
         return [path("of/<str:tenant_id>/", view, name="quotas_tenantlimit_effective"), *urls]
 
+    def get_fields(self, request: HttpRequest, obj: StoredLimit | None = None) -> tuple[str, ...]:
+        first, *rest = super().get_fields(request, obj)[1:]
+        return (self.subject, first, *rest[:2], "expires_at", "reason", *rest[2:])
+
     def store(self, row: TenantLimit, common: dict[str, Any]) -> None:
-        set_limit(tenant_id=row.tenant_id, **common)
+        set_limit(tenant_id=row.tenant_id, expires_at=row.expires_at, reason=row.reason, **common)
+
+    @display(description=_("until"), ordering="expires_at")
+    def until(self, row: TenantLimit) -> str:
+        return ago(row.expires_at)
 
     @page(permission="view")
     def effective(self, request: HttpRequest, tenant_id: str) -> HttpResponse:
         """What holds for one tenant, step by step, and how much of it is used."""
         try:
-            tenant, limits = tenant_by_id(tenant_id), effective_limits(tenant_id)
+            tenant, limits = tenant_by_id(tenant_id), effective_limits(tenant_id, now=utc_now())
         except TenantNotFound as error:
             raise Http404 from error
         context = {

@@ -39,6 +39,11 @@ class QuotaEngine:
         """Replace what was held by what was used, and write the usage event in the same step, once."""
         return await self._run(self._operations.settle(ticket, input_tokens + output_tokens, micro, event))
 
+    def ticket_for(self, request: ReserveRequest) -> Ticket:
+        """What settles a request that was served without a reservation; no round trip. Settling books it in full."""
+        plan = self._operations.plan_of(request.limits, request.key_id, request.key_limits)
+        return Ticket(request.id, request.limits.tenant_id, plan.encoded)
+
     async def release(self, ticket: Ticket) -> Outcome:
         """Give everything back, for a request that was never forwarded; no usage event."""
         return await self._run(self._operations.release(ticket))

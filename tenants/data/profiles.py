@@ -63,6 +63,10 @@ class ScalingLimits:
     min_replicas: int
     max_replicas: int
 
+    def within(self, replicas: int) -> int:
+        """The nearest number that is allowed."""
+        return min(max(replicas, self.min_replicas), self.max_replicas)
+
 
 @dataclass(frozen=True, slots=True)
 class OverrideFacts:

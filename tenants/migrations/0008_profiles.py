@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
                 ('max_replicas', models.PositiveSmallIntegerField(verbose_name='Most workers')),
                 ('isolation_level', models.CharField(choices=[(tenants.data.profiles.IsolationLevel['STANDARD'], 'Standard: machines are shared with others'), (tenants.data.profiles.IsolationLevel['DEDICATED'], 'Dedicated: machines of its own')], max_length=20, verbose_name='Isolation')),
                 ('failure_policy', models.CharField(choices=[(tenants.data.profiles.FailurePolicy['FAIL_CLOSED'], 'Fail closed: refuse what cannot be counted'), (tenants.data.profiles.FailurePolicy['CONSERVATIVE'], 'Conservative: serve a small share uncounted, and count it later')], max_length=20, verbose_name='When counters cannot be asked')),
-                ('retention_days', models.PositiveIntegerField(help_text='Older conversations are deleted, each night.', verbose_name='Conversations are kept for (days)')),
+                ('retention_days', models.PositiveIntegerField(help_text='Conversations without a newer message are deleted.', verbose_name='Conversations are kept for (days)')),
                 ('allowed_models', models.JSONField(blank=True, default=list, help_text='One name a line. Empty: all.', verbose_name='Allowed models')),
                 ('default_plan', models.CharField(blank=True, default='', help_text='The code of a plan. Empty: a new tenant has no plan until somebody chooses one.', max_length=40, verbose_name='Plan of new tenants')),
                 ('version', models.PositiveIntegerField(default=1, editable=False, verbose_name='version')),

@@ -51,7 +51,7 @@ class TenantTypeProfile(models.Model):
     isolation_level = models.CharField(_LABELS[ProfileField.ISOLATION_LEVEL], max_length=20, choices=ISOLATION_CHOICES)
     failure_policy = models.CharField(_LABELS[ProfileField.FAILURE_POLICY], max_length=20, choices=FAILURE_CHOICES)
     retention_days = models.PositiveIntegerField(
-        _LABELS[ProfileField.RETENTION_DAYS], help_text=_("Older conversations are deleted, each night.")
+        _LABELS[ProfileField.RETENTION_DAYS], help_text=_("Conversations without a newer message are deleted.")
     )
     allowed_models = models.JSONField(
         _LABELS[ProfileField.ALLOWED_MODELS], default=list, blank=True, help_text=_("One name a line. Empty: all.")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from core.tenancy import require_tenant
 from core.text import is_storable
@@ -49,6 +50,15 @@ def keep_turns(
 def delete_conversation(*, member_id: str, conversation_id: str) -> None:
     """Delete it with its messages; raises ConversationNotFound."""
     own_conversation(member_id, conversation_id).delete()
+
+
+def prune_conversations(*, before: datetime) -> int:
+    """Delete, in the active tenant's schema, conversations of which nothing is as new as `before`; returns how many."""
+    require_tenant()
+    in_use = Message.objects.filter(conversation=OuterRef("pk"), created_at__gte=before)
+    old = Conversation.objects.filter(~Exists(in_use), created_at__lt=before)
+    _, by_model = old.delete()
+    return by_model.get(Conversation._meta.label, 0)
 
 
 def _check(model: str, turns: Sequence[Turn]) -> None:

@@ -30,13 +30,12 @@ from billing.api import (
     save_plan,
     seed_catalogue,
     set_model_cost,
-    starting_plan_of,
     subscribe_tenant,
 )
 from billing.catalogue import STARTING_PLANS
 from billing.rating import check_terms
 from core.errors import InvalidInput
-from tenants.api import TenantType
+from tenants.api import ProfileField, TenantType, profile_values
 from tests.billing.facts import MOMENT
 from tests.billing.terms import graduated, per_unit
 from tests.cast import TESTER, Player
@@ -62,7 +61,8 @@ def test_every_type_of_tenant_has_a_plan_to_start_on_that_sells_every_model(db: 
     seeded = seed_catalogue(acting=TESTER, now=MOMENT)
     assert seeded == [plan.code for plan in STARTING_PLANS]
     for tenant_type in TenantType:
-        code = starting_plan_of(tenant_type)
+        code = profile_values(tenant_type)[ProfileField.DEFAULT_PLAN]
+        assert tenant_type in next(plan.types for plan in STARTING_PLANS if plan.code == code)
         subscribe_tenant(tenant_id=acme.tenant.id, plan_code=code, acting=TESTER, now=MOMENT)
         sheet = price_sheet(acme.tenant.id, MOMENT)
         assert estimate_micro(sheet, "never heard of", 10**9, 10**8, 10**9) > 0

@@ -198,15 +198,15 @@ def test_money_limits_are_given_in_whole_units_and_cleared(browser: Client, stag
     acme = stage["acme"].tenant
     money = Dimension.MONEY_PER_MONTH
     _add(browser, "quotas_tenantlimit", tenant=acme.pk, dimension=money.value, value="12.5", hard="on")
-    assert effective_limits(acme.pk)[money].value == 12_500_000
+    assert effective_limits(acme.pk, now=utc_now())[money].value == 12_500_000
     row = acme.limits.get(dimension=money)
     assert "12.5" in browser.get(reverse("admin:quotas_tenantlimit_change", args=[row.pk])).content.decode()
     shown = browser.get(reverse("admin:quotas_tenantlimit_effective", args=[acme.pk])).content.decode()
     assert "its own" in shown
     _run(browser, "quotas_tenantlimit", "clear_selected", row)
-    assert effective_limits(acme.pk)[money].value != 12_500_000
+    assert effective_limits(acme.pk, now=utc_now())[money].value != 12_500_000
     _add(browser, "quotas_tenantlimit", tenant=acme.pk, dimension=money.value, value="1", hard="on")
-    assert effective_limits(acme.pk)[money].value == 1_000_000
+    assert effective_limits(acme.pk, now=utc_now())[money].value == 1_000_000
 
 
 def test_a_limit_that_counts_whole_things_takes_no_fraction(browser: Client, stage: dict[str, Player]) -> None:

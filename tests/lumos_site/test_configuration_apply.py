@@ -63,7 +63,7 @@ def test_the_documented_example_makes_what_it_says(run, example, tmp_path):
     assert (team.monthly_fee, len(team.prices)) == (Decimal(29), 5)
     wayne = tenant_by_slug("wayne")
     assert subscription_facts(wayne.id, utc_now()).plan_code == "team"
-    limits = effective_limits(wayne.id)
+    limits = effective_limits(wayne.id, now=utc_now())
     assert limits[Dimension.MONEY_PER_MONTH].value == 250_500_000
     assert limits[Dimension.TOKENS_PER_MINUTE].value is None
     assert limits[Dimension.TOKENS_PER_MONTH].value == 50_000_000
@@ -208,9 +208,9 @@ def test_an_api_key_is_never_altered(run):
 def test_a_tenants_own_limit_goes_back_to_the_default(run):
     run("tenants: {wayne: {type: INDIVIDUAL, limits: {requests_per_minute: 7}}}")
     wayne = tenant_by_slug("wayne").id
-    assert effective_limits(wayne)[Dimension.REQUESTS_PER_MINUTE].value == 7
+    assert effective_limits(wayne, now=utc_now())[Dimension.REQUESTS_PER_MINUTE].value == 7
     assert "7 → default" in run("tenants: {wayne: {limits: {requests_per_minute: default}}}")
-    assert effective_limits(wayne)[Dimension.REQUESTS_PER_MINUTE].value != 7
+    assert effective_limits(wayne, now=utc_now())[Dimension.REQUESTS_PER_MINUTE].value != 7
 
 
 def test_a_tenant_without_a_plan_gets_the_one_of_its_type(run):

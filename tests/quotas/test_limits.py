@@ -51,7 +51,7 @@ def test_type_then_plan_then_override_decide(acme: Player) -> None:
     tenant_id = acme.tenant.id
 
     def requests() -> tuple[int | None, LimitSource]:
-        limit = effective_limits(tenant_id)[REQUESTS]
+        limit = effective_limits(tenant_id, now=utc_now())[REQUESTS]
         return limit.value, limit.source
 
     assert requests() == (3000, LimitSource.BUILT_IN)
@@ -102,12 +102,12 @@ def test_each_change_makes_a_later_version_even_within_one_instant(acme: Player)
     seen = []
     for value in (1, 2, 3):
         _set(acme, value=value)
-        seen.append(effective_limits(acme.tenant.id)[REQUESTS].version)
+        seen.append(effective_limits(acme.tenant.id, now=utc_now())[REQUESTS].version)
     _clear(acme)
-    seen.append(effective_limits(acme.tenant.id)[REQUESTS].version)
+    seen.append(effective_limits(acme.tenant.id, now=utc_now())[REQUESTS].version)
     assert seen == sorted(set(seen))
     _set(acme, value=3, now=NOW - timedelta(days=1))  # a clock that went back
-    assert effective_limits(acme.tenant.id)[REQUESTS].version > seen[-1]
+    assert effective_limits(acme.tenant.id, now=utc_now())[REQUESTS].version > seen[-1]
 
 
 @pytest.mark.parametrize("value", [-1, 10**15 + 1])
@@ -138,7 +138,7 @@ def test_the_database_refuses_them_too(acme: Player, value: int) -> None:
 
 def test_an_unknown_tenant_is_not_found(db: None) -> None:
     with pytest.raises(TenantNotFound):
-        effective_limits("0" * 26)
+        effective_limits("0" * 26, now=utc_now())
     with pytest.raises(TenantNotFound):
         set_limit(tenant_id="0" * 26, dimension=MONEY, value=1, acting=TESTER, now=NOW)
 
@@ -187,7 +187,7 @@ def test_stored_limits_tell_what_was_set_for_whom(acme: Player, globex: Player, 
 
 
 def test_meters_show_what_redis_counted(acme: Player, engine) -> None:
-    limits = effective_limits(acme.tenant.id)
+    limits = effective_limits(acme.tenant.id, now=utc_now())
     settle(engine, engine.reserve(request(limits)).ticket, tokens=30, micro=15)
     meters = {reading.dimension: reading for reading in usage_of(acme.tenant.id, now=utc_now())}
     assert (meters[MONTH].used, meters[MONEY].used, meters[CONCURRENT].used) == (30, 15, 0)
@@ -212,9 +212,9 @@ def test_a_tenant_sees_its_own_limits_and_alerts_and_nobody_elses(acme: Player, 
     with tenant_scope(acme.tenant.ref):
         assert [row.tenant_id for row in TenantLimit.objects.all()] == [acme.tenant.id]
         assert [row.tenant_id for row in QuotaAlert.objects.all()] == [acme.tenant.id]
-        assert effective_limits(acme.tenant.id)[REQUESTS].value == 7
+        assert effective_limits(acme.tenant.id, now=utc_now())[REQUESTS].value == 7
         with pytest.raises(TenantNotFound):
-            effective_limits(globex.tenant.id)
+            effective_limits(globex.tenant.id, now=utc_now())
 
 
 def test_a_tenant_cannot_write_limits(acme: Player) -> None:

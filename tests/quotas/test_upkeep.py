@@ -7,6 +7,7 @@ import importlib
 import pytest
 from django.core.checks import run_checks
 
+from core.clock import utc_now
 from core.redis.pipe import Script
 from quotas import tasks
 from quotas.api import effective_limits, self_test
@@ -20,13 +21,15 @@ from tests.quotas.books import Books
 
 
 def test_every_scheduled_task_exists() -> None:
-    known = {task.name for task in (tasks.sweep, tasks.recover, tasks.store_alerts, tasks.reconcile)}
+    known = {
+        task.name for task in (tasks.sweep, tasks.recover, tasks.expire_limits, tasks.store_alerts, tasks.reconcile)
+    }
     assert {task for _, task, _ in SCHEDULE} == known
     assert all(seconds > 0 for _, _, seconds in SCHEDULE)
 
 
 def test_the_sweep_task_closes_what_was_abandoned(engine, redis, keys, acme: Player) -> None:
-    engine.reserve(request(effective_limits(acme.tenant.id)))
+    engine.reserve(request(effective_limits(acme.tenant.id, now=utc_now())))
     for name in redis.zrange(keys.expiry, 0, -1):
         redis.zadd(keys.expiry, {name: 1})
     assert tasks.sweep() == 1
@@ -42,7 +45,7 @@ def test_the_recovery_task_rebuilds_after_a_loss(redis, keys, acme: Player, monk
 
 
 def test_the_reconcile_task_compares_every_tenant(engine, redis, keys, acme: Player, monkeypatch) -> None:
-    settle(engine, engine.reserve(request(effective_limits(acme.tenant.id))).ticket, tokens=30)
+    settle(engine, engine.reserve(request(effective_limits(acme.tenant.id, now=utc_now()))).ticket, tokens=30)
     redis.delete(keys.usage)
     monkeypatch.setattr(rebuild, "_provider", [Books({acme.tenant.id: (31, 15)})])
     assert tasks.reconcile() == 1
@@ -50,7 +53,7 @@ def test_the_reconcile_task_compares_every_tenant(engine, redis, keys, acme: Pla
 
 
 def test_the_alerts_task_stores_them(engine, keys, acme: Player) -> None:
-    limits = effective_limits(acme.tenant.id)
+    limits = effective_limits(acme.tenant.id, now=utc_now())
     engine.reserve(request(limits, micro=limits.limits[3].value))
     assert tasks.store_alerts() == 3
     assert sorted(QuotaAlert.objects.values_list("threshold", flat=True)) == [80, 90, 95]

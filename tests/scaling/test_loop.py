@@ -37,7 +37,7 @@ from scaling.models import ScalingDecision, ScalingTarget
 from scaling.recording import prune_unchanged
 from scaling.tasks import prune_decisions
 from scaling.tasks import tick as tick_task
-from tenants.api import resume_tenant, run_due_jobs, suspend_tenant
+from tenants.api import ProfileField, override_value, resume_tenant, run_due_jobs, suspend_tenant
 from tests.cast import TESTER, found_acme, found_globex
 from tests.scaling.conftest import GIB, NOW, after, orders, report, worker
 from tests.scaling.running import decisions_of
@@ -181,6 +181,17 @@ def test_a_paused_policy_is_left_alone(policy, commits):
         tick(now=NOW)
     assert orders() == {policy.tenant_id: 0}
     assert decisions_of(policy.tenant_id)[0].reason == Reason.PAUSED
+
+
+def test_a_round_keeps_within_what_the_tenants_profile_allows_now(policy, commits):
+    queue_up(policy.tenant_id, 100)
+    for field, value in ((ProfileField.MAX_REPLICAS, 2), (ProfileField.MIN_REPLICAS, 2)):
+        override_value(
+            tenant_id=policy.tenant_id, field=field, value=value, reason="a small box", acting=TESTER, now=NOW
+        )
+    with commits():
+        tick(now=NOW)
+    assert orders() == {policy.tenant_id: 2}
 
 
 def test_a_new_policy_version_begins_a_new_row(policy, commits):

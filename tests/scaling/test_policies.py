@@ -20,9 +20,17 @@ from scaling.api import (
     resume_policy,
     set_policy,
 )
+from scaling.loop import terms_of
 from scaling.models import ScalingPolicy
 from scaling.services import _FIELD_OF_CONSTRAINT
-from tenants.api import TenantNotFound
+from tenants.api import (
+    OverrideFacts,
+    ProfileField,
+    TenantNotFound,
+    effective_profile,
+    override_value,
+    revoke_override,
+)
 from tests.cast import TESTER, Player
 from tests.scaling.conftest import NOW, after
 
@@ -147,3 +155,33 @@ def test_a_tenant_reads_its_own_policy_and_may_not_write_it(acme, globex):
         assert [policy.tenant_id for policy in ScalingPolicy.objects.all()] == [acme.tenant.id]
         with pytest.raises(Exception, match="permission denied"), transaction.atomic():
             ScalingPolicy.objects.update(max_replicas=50)
+
+
+def test_a_number_of_replicas_that_the_profile_does_not_allow_is_refused(globex):
+    with pytest.raises(PolicyInvalid) as refused:
+        put(globex, max_replicas=3)
+    assert refused.value.fields == {"max_replicas": ["The tenant's profile allows 0 to 2 workers."]}
+    assert not ScalingPolicy.objects.filter(tenant_id=globex.tenant.id).exists()
+    allow(globex, ProfileField.MAX_REPLICAS, 3)
+    assert put(globex, max_replicas=3).max_replicas == 3
+
+
+def test_a_policy_from_better_times_stays_and_may_be_changed_in_other_ways(globex):
+    override = allow(globex, ProfileField.MAX_REPLICAS, 5)
+    put(globex, max_replicas=5)
+    revoke_override(override_id=override.id, reason="over", acting=TESTER, now=NOW)
+    policy = put(globex, cpu_target_percent=50)
+    assert (policy.max_replicas, policy.cpu_target_percent) == (5, 50)
+    terms = terms_of(policy, effective_profile(globex.tenant.id, now=NOW).scaling)
+    assert (terms.min_replicas, terms.max_replicas) == (0, 2)
+
+
+def test_the_defaults_of_a_first_policy_keep_to_the_profile(globex):
+    allow(globex, ProfileField.MAX_REPLICAS, 1)
+    assert ensure_policy(tenant_id=globex.tenant.id, now=NOW).max_replicas == 1
+
+
+def allow(player: Player, field: ProfileField, value: int) -> OverrideFacts:
+    return override_value(
+        tenant_id=player.tenant.id, field=field, value=value, reason="a trial", acting=TESTER, now=NOW
+    )

@@ -61,7 +61,7 @@ def furnish() -> dict[str, Player]:
 def use(tenant_id: str) -> None:
     """One request that is settled, so that there are counters."""
     engine = BlockingQuotaEngine(control())
-    made = engine.reserve(ReserveRequest("req_furnish", effective_limits(tenant_id), 1, 1, 1, 1, b"{}"))
+    made = engine.reserve(ReserveRequest("req_furnish", effective_limits(tenant_id, now=utc_now()), 1, 1, 1, 1, b"{}"))
     assert made.ticket is not None
     engine.settle(made.ticket, input_tokens=1, output_tokens=1, micro=1, event=b"{}")
     control().delete(key("usage"))

@@ -227,7 +227,7 @@ def test_the_others_keep_everything(acme: Tenant, players: dict[str, cast.Player
 def test_it_waits_for_the_last_worker_the_last_request_and_the_last_usage(acme: Tenant) -> None:
     ask(acme, now=NOW)
     engine = BlockingQuotaEngine(control())
-    limits = effective_limits(acme.id)
+    limits = effective_limits(acme.id, now=utc_now())
     open_one = engine.reserve(ReserveRequest("req_open", limits, 1, 1, 1, 1, b"{}"))
     assert notes(finish(acme))["gateway"] == "1 requests are not settled"
     assert open_one.ticket is not None
@@ -278,7 +278,7 @@ def test_nobody_does_anything_to_a_tombstone(plain: Tenant) -> None:
         lambda: api.resume_tenant(**common),
         lambda: ask(plain, now=LATER),
         lambda: api.tenant_by_slug(f"deleted-{plain.id[-12:]}"),
-        lambda: effective_limits(plain.id),
+        lambda: effective_limits(plain.id, now=utc_now()),
     ):
         with pytest.raises(api.TenantNotFound):
             call()
