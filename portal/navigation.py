@@ -29,6 +29,7 @@ _PAGES = (
     (_("Members"), "portal:members", "people", Permission.MEMBERS_VIEW),
     (_("Workspace"), "portal:workspace", "building", Permission.WORKSPACE_CONFIGURE),
     (_("Isolation"), "portal:isolation", "shield", Permission.ISOLATION_VIEW),
+    (_("Networks"), "portal:networks", "globe", Permission.NETWORKS_MANAGE),
     (_("Settings"), "portal:settings", "sliders", Permission.SETTINGS_OWN),
 )
 

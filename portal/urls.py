@@ -10,6 +10,7 @@ from portal.isolation import views as isolation
 from portal.join import views as join
 from portal.keys import views as keys
 from portal.members import views as members
+from portal.network import views as network
 from portal.playground import views as playground
 from portal.settings import views as settings
 from portal.sign_in import views as sign_in
@@ -27,6 +28,8 @@ urlpatterns = [
     path("keys/table/", keys.key_table, name="key_table"),
     path("keys/new/", keys.key_create, name="key_create"),
     path("keys/<str:public_id>/revoke/", keys.key_revoke, name="key_revoke"),
+    path("keys/<str:public_id>/networks/", network.key_networks, name="key_networks"),
+    path("networks/", network.networks_page, name="networks"),
     path("usage/", usage.usage, name="usage"),
     path("usage/export.csv", usage.usage_csv, name="usage_csv"),
     path("bill/", bill.bill_page, name="bill"),

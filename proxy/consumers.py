@@ -4,7 +4,8 @@ Who may connect is decided before the connection is accepted, with an HTTP statu
 Authorization header; a page of the portal offers the subprotocols `lumos.chat` and `lumos.token.<browser token>`,
 because a browser can set no header and an address is logged. The frames are described in proxy/frames.py.
 
-Close codes: 1008 the key was revoked or the tenant suspended, 1009 a message is too large, 1012 the server drains.
+Close codes: 1008 the key was revoked, the tenant suspended or its networks changed, 1009 a message is too large, 1012
+the server drains.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.key: KeyRecord | None = None
+        self.ip = ""
         self._open: dict[str, Exchange] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -53,11 +55,11 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def connect(self) -> None:
         self._gateway: Gateway = await asgi.startup()
-        self._address = limit.client_address(
+        self.ip = limit.client_address(
             (self.scope.get("client") or ("",))[0], self.scope["headers"], self._gateway.settings.trusted_proxies
         )
         self._headers, subprotocol = _credentials(self.scope)
-        handshake = Exchange(SilentPort(), endpoint="socket", ip=self._address, headers=self._headers)
+        handshake = Exchange(SilentPort(), endpoint="socket", ip=self.ip, headers=self._headers)
         try:
             _check_origin(self.scope["headers"])
             for stage in pipeline.ENTRANCE:
@@ -117,7 +119,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             raise TooManyStreams(f"A connection carries {self._gateway.settings.socket_streams} requests at once")
         port = SocketPort(self, said.id, bytes(said.request))
         headers = self._headers + _JSON
-        self._open[said.id] = Exchange(port, endpoint=CHAT, ip=self._address, headers=headers)
+        self._open[said.id] = Exchange(port, endpoint=CHAT, ip=self.ip, headers=headers)
         self._start(self._serve(said.id, self._open[said.id]))
 
     async def _serve(self, identifier: str, exchange: Exchange) -> None:

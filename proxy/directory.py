@@ -61,9 +61,10 @@ class Directory:
             _remember(self._tenants, tenant_id, record, self._settings.key_cache)
         return record
 
-    async def key_still_stands(self, digest: str) -> bool:
-        """Asks Redis, not the cache, whether that key is still published."""
-        return bool(await self._pipe.execute("EXISTS", key_name(digest)))
+    async def published_key(self, digest: str) -> KeyRecord | None:
+        """Asks Redis, not the cache, what is published of that key now."""
+        raw = await self._pipe.execute("GET", key_name(digest))
+        return KeyRecord.from_json(raw) if raw else None
 
     def drop_key(self, digest: str) -> None:
         self._generation += 1

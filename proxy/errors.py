@@ -12,6 +12,7 @@ LumosError
     ├── CredentialRefused         401  unknown, revoked and expired look alike
     ├── TooManyCredentials        400
     ├── TenantSuspended           403
+    ├── AddressNotAllowed         403  not from there
     ├── ScopeMissing              403
     ├── ModelNotAllowed           403
     ├── LayerLimited              429  a rate; names the layer, tells when to return
@@ -19,7 +20,7 @@ LumosError
     ├── QuotaSpent                429  a period's quota; retrying does not help
     ├── PriceUnknown              503  no price, no call
     ├── NotReady                  503  configuration or Redis is away, or this process drains
-    ├── AccessWithdrawn           403  key revoked or tenant suspended under an open stream
+    ├── AccessWithdrawn           403  key revoked, tenant suspended or networks changed under an open stream
     ├── ClientGone                499  nobody is there to read; never sent
     └── ProviderFailure           502  the provider's fault
         ├── ProviderRefused       4xx  a refusal that the caller caused, passed on
@@ -134,6 +135,14 @@ class TenantSuspended(GatewayError):
     title = "This account is suspended. Its administrator can find out why in the portal"
 
 
+class AddressNotAllowed(GatewayError):
+    code = "address_not_allowed"
+    kind = "permission_error"
+    status = 403
+    retry = False
+    title = "This API key may not be used from this address"
+
+
 class ScopeMissing(GatewayError):
     code = "scope_missing"
     kind = "permission_error"
@@ -198,7 +207,7 @@ class AccessWithdrawn(GatewayError):
     kind = "permission_error"
     status = 403
     retry = False
-    title = "The API key was revoked or the account suspended while the answer was on its way"
+    title = "The API key was revoked, the account suspended or its networks changed while the answer was on its way"
 
 
 class ClientGone(GatewayError):

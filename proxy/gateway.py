@@ -10,6 +10,7 @@ import asyncio
 import structlog
 
 from core.errors import Unavailable
+from core.networks import admits
 from core.redis.pipe import RedisPipe
 from proxy.catalogue import Catalogue
 from proxy.conf import GatewaySettings
@@ -112,11 +113,18 @@ class Gateway:
             await self._recheck_tenant(tenant_id)
 
     async def _recheck_key(self, digest: str) -> None:
-        if digest in self.watch.key_digests() and not await self.directory.key_still_stands(digest):
+        if digest not in self.watch.key_digests():
+            return
+        key = await self.directory.published_key(digest)
+        if key is None:
             self.watch.withdraw_key(digest)
+        elif key.networks:
+            self.watch.withdraw(lambda held, ip: held.digest == digest and not admits(key.networks, ip))
 
     async def _recheck_tenant(self, tenant_id: str) -> None:
         if tenant_id in self.watch.tenant_ids():
             tenant = await self.directory.tenant(tenant_id)
             if tenant is None or tenant.status != TenantStatus.ACTIVE:
                 self.watch.withdraw_tenant(tenant_id)
+            else:
+                self.watch.withdraw(lambda held, ip: held.tenant_id == tenant_id and not held.may_come_from(ip, tenant))

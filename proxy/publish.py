@@ -18,6 +18,7 @@ from django.db import connection, transaction
 
 from billing.api import NoSubscription, price_sheet
 from core.ids import new_ulid
+from core.networks import networks_of
 from core.redis import control, key
 from proxy.models import Model, Provider
 from proxy.records import (
@@ -195,6 +196,7 @@ def _key_record(facts: KeyFacts) -> KeyRecord:
         models=facts.models,
         expires_at_ms=facts.expires_at_ms,
         limits=limits_of_key(facts.limits),
+        networks=networks_of(facts.networks),
     )
 
 
@@ -212,6 +214,8 @@ def _tenant_record(facts: TenantFacts, limits: EffectiveLimits, now: datetime) -
         prices=prices,
         models=profile.allowed_models,
         failure_policy=profile.failure_policy,
+        networks=networks_of(facts.networks),
+        portal_networks=networks_of(facts.portal_networks),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from billing.api import PriceSheet
+from core.networks import Networks, admits, networks_of
 from core.redis import key
 from proxy.gcra import Gcra
 from quotas.api import Dimension, EffectiveLimits, Limit
@@ -61,10 +62,13 @@ class KeyRecord:
     models: tuple[str, ...]
     expires_at_ms: int | None
     limits: tuple[Limit, ...] = ()
+    networks: Networks = ()
     shield: Gcra | None = None
 
     def to_json(self) -> bytes:
-        fields = {name: getattr(self, name) for name in KeyRecord.__slots__ if name not in {"limits", "shield"}}
+        made = {"limits", "networks", "shield"}
+        fields = {name: getattr(self, name) for name in KeyRecord.__slots__ if name not in made}
+        fields["networks"] = [str(network) for network in self.networks]
         fields["limits"] = [[limit.dimension.value, limit.value] for limit in self.limits]
         return orjson.dumps(fields)
 
@@ -73,11 +77,23 @@ class KeyRecord:
         fields = orjson.loads(raw)
         limits = tuple(Limit(Dimension(name), value) for name, value in fields["limits"])
         fields.update(scopes=tuple(fields["scopes"]), models=tuple(fields["models"]), limits=limits)
+        fields["networks"] = networks_of(tuple(fields.get("networks", ())))
         requests = next((x.value for x in limits if x.dimension is Dimension.REQUESTS_PER_MINUTE), None)
         return cls(**fields, shield=shield(requests))
 
+    @property
+    def is_page(self) -> bool:
+        """Whether this stands for a member's page of the portal, and for no key."""
+        return not self.digest
+
     def may_use(self, model: str) -> bool:
         return not self.models or model in self.models
+
+    def may_come_from(self, address: str, tenant: TenantRecord) -> bool:
+        """Whether the tenant, and the key itself, let in a caller from there."""
+        if self.is_page:
+            return admits(tenant.portal_networks, address)
+        return admits(tenant.networks, address) and admits(self.networks, address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +108,8 @@ class TenantRecord:
     status: str
     limits: EffectiveLimits
     prices: PriceSheet | None
+    networks: Networks = ()
+    portal_networks: Networks = ()
     shield: Gcra | None = None
     models: tuple[str, ...] = ()
     failure_policy: str = FailurePolicy.FAIL_CLOSED
@@ -99,6 +117,8 @@ class TenantRecord:
     def to_json(self) -> bytes:
         names = ("id", "slug", "status", "models", "failure_policy")
         fields = {name: getattr(self, name) for name in names} | {"limits": self.limits.to_record()}
+        fields["networks"] = [str(network) for network in self.networks]
+        fields["portal_networks"] = [str(network) for network in self.portal_networks]
         return orjson.dumps({**fields, "prices": self.prices.to_dict() if self.prices else None})
 
     @classmethod
@@ -112,6 +132,8 @@ class TenantRecord:
             status=fields["status"],
             limits=limits,
             prices=prices,
+            networks=networks_of(tuple(fields.get("networks", ()))),
+            portal_networks=networks_of(tuple(fields.get("portal_networks", ()))),
             shield=_tenant_shield(limits),
             models=tuple(fields.get("models", ())),
             failure_policy=fields.get("failure_policy", FailurePolicy.FAIL_CLOSED),

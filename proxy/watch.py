@@ -27,6 +27,7 @@ class Socket(Protocol):
     """An open websocket: it stays when nothing is asked over it, and must end with its key."""
 
     key: KeyRecord | None
+    ip: str
 
     def end(self, code: int) -> None: ...
 
@@ -65,11 +66,11 @@ class Watch:
 
     def withdraw_key(self, digest: str) -> None:
         """Cuts everything that this key has open."""
-        self._withdraw(lambda key: key.digest == digest)
+        self.withdraw(lambda key, ip: key.digest == digest)
 
     def withdraw_tenant(self, tenant_id: str) -> None:
         """Cuts everything that this tenant has open."""
-        self._withdraw(lambda key: key.tenant_id == tenant_id)
+        self.withdraw(lambda key, ip: key.tenant_id == tenant_id)
 
     def key_digests(self) -> set[str]:
         return {key.digest for key in self._keys() if key.digest}
@@ -81,12 +82,13 @@ class Watch:
         holders: list[Exchange | Socket] = [*self.open, *self.sockets]
         yield from (holder.key for holder in holders if holder.key is not None)
 
-    def _withdraw(self, concerns: Callable[[KeyRecord], bool]) -> None:
+    def withdraw(self, concerns: Callable[[KeyRecord, str], bool]) -> None:
+        """Cuts every exchange and socket of whose key and address `concerns` says so."""
         for exchange in list(self.open):
-            if exchange.key is not None and concerns(exchange.key):
+            if exchange.key is not None and concerns(exchange.key, exchange.ip):
                 exchange.cut(AccessWithdrawn())
         for connection in list(self.sockets):
-            if connection.key is not None and concerns(connection.key):
+            if connection.key is not None and concerns(connection.key, connection.ip):
                 connection.end(_POLICY_VIOLATION)
 
     async def drained(self, seconds: float) -> int:

@@ -51,6 +51,7 @@ from tenants.data import (
 )
 from tenants.errors import (
     AccountNotFound,
+    AddressNotAllowed,
     BackupFailed,
     BackupNotFound,
     BackupNotTrue,
@@ -71,6 +72,7 @@ from tenants.errors import (
     SlugTaken,
     TemplateBehind,
     TenantNotFound,
+    WouldLockOut,
     WrongStatus,
 )
 from tenants.fleet.fingerprint import find_drift
@@ -93,6 +95,7 @@ from tenants.models import (
     TenantTypeProfile,
     WebhookDelivery,
 )
+from tenants.networks import check_key_address, check_portal_address
 from tenants.portals import portal_address
 from tenants.profiles.effective import (
     all_profiles,
@@ -150,6 +153,7 @@ from tenants.services.lifecycle import (
     suspend_tenant,
 )
 from tenants.services.members import add_member, change_role, find_account, leave_tenant, remove_member
+from tenants.services.networks import set_key_networks, set_tenant_networks
 from tenants.services.operators import dismiss_operator, keep_a_super, set_operator_role
 from tenants.services.sessions import end_session, end_sessions_of
 from tenants.services.token_keys import rotate_token_key
@@ -188,6 +192,7 @@ __all__ = [
     "ROLE_PERMISSIONS",
     "TEMPLATE",
     "AccountNotFound",
+    "AddressNotAllowed",
     "ApiKey",
     "ApiSessionFacts",
     "BackupFailed",
@@ -277,6 +282,7 @@ __all__ = [
     "ValueSource",
     "VersionNotFound",
     "WebhookDelivery",
+    "WouldLockOut",
     "WrongStatus",
     "accept_invitation",
     "add_endpoint",
@@ -296,6 +302,8 @@ __all__ = [
     "change_endpoint",
     "change_role",
     "change_settings",
+    "check_key_address",
+    "check_portal_address",
     "check_value",
     "configuration_of",
     "conversation_text",
@@ -374,9 +382,11 @@ __all__ = [
     "run_job",
     "schemas_behind",
     "send_test",
+    "set_key_networks",
     "set_operator_role",
     "set_plan",
     "set_profile_fields",
+    "set_tenant_networks",
     "set_tenant_type",
     "setting_of",
     "settings_at",

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
 from rest_framework.request import Request
 
+from core.address import exact_address
 from core.clock import utc_now
 from core.errors import NotAuthenticated
 from core.rest.principal import Principal
@@ -16,6 +17,7 @@ from core.tenancy import platform_scope
 from tenants.data import TenantStatus
 from tenants.keyformat import is_well_formed
 from tenants.models import Membership, Tenant
+from tenants.networks import check_key_address, check_portal_address
 from tenants.roles import permissions_of
 from tenants.selectors import key_by_plaintext, operator_by_token, session_behind
 from tenants.sessions.access_tokens import AccessTokenInvalid, looks_like_one, read
@@ -33,15 +35,16 @@ class BearerAuthentication(BaseAuthentication):
             return None
         credential = credential.strip()
         here: Tenant | None = getattr(request, "tenant", None)
+        address = exact_address(request._request)
         if looks_like_one(credential):
             with platform_scope():
-                return _member(credential, here), None
+                return _member(credential, here, address), None
         if not is_well_formed(credential):
             raise NotAuthenticated(_("This is not a key of ours: its prefix, length or checksum is wrong."))
         with platform_scope():
             if credential.startswith(_OPERATOR_PREFIX):
                 return _operator(credential, here), None
-            return _key(credential, here), None
+            return _key(credential, here, address), None
 
     def authenticate_header(self, request: Request) -> str:
         return CHALLENGE
@@ -54,14 +57,15 @@ def _operator(credential: str, here: Tenant | None) -> Principal:
     return operator_principal(token.user, label=f"{token.user.get_username()} ({token.name})")
 
 
-def _key(credential: str, here: Tenant | None) -> Principal:
-    """The tenant behind a key. On a tenant's host only that tenant's keys are known."""
+def _key(credential: str, here: Tenant | None, address: str) -> Principal:
+    """The tenant behind a key. On a tenant's host only that tenant's keys are known. Raises AddressNotAllowed."""
     found = key_by_plaintext(credential, utc_now())
     if found is None or (here is not None and here.id != found.tenant_id):
         raise NotAuthenticated(_("This key is not valid here: unknown, revoked or expired."))
     status = found.tenant.status
     if status not in (TenantStatus.ACTIVE, TenantStatus.SUSPENDED):
         raise NotAuthenticated(_("This key is not valid here: unknown, revoked or expired."))
+    check_key_address(found, address)
     return Principal(
         kind="key",
         id=found.public_id,
@@ -72,7 +76,7 @@ def _key(credential: str, here: Tenant | None) -> Principal:
     )
 
 
-def _member(credential: str, here: Tenant | None) -> Principal:
+def _member(credential: str, here: Tenant | None, address: str) -> Principal:
     """The member behind an access token, as the database knows them now. On a tenant's host only its own."""
     now = utc_now()
     claims = read(credential, now=now)
@@ -81,6 +85,7 @@ def _member(credential: str, here: Tenant | None) -> Principal:
     session = session_behind(claims, now)
     if session is None:
         raise AccessTokenInvalid(_("The session of this token is over."), next_step=_("Open a new one."))
+    check_portal_address(session.tenant.portal_networks, address)
     return member_principal(session.membership, session.user, session.tenant)
 
 
@@ -111,6 +116,7 @@ class MemberSession(SessionAuthentication):
         membership: Membership | None = getattr(request._request, "membership", None)
         if membership is None or membership.tenant.status not in (TenantStatus.ACTIVE, TenantStatus.SUSPENDED):
             return None
+        check_portal_address(membership.tenant.portal_networks, exact_address(request._request))
         self.enforce_csrf(request)
         return member_principal(membership, membership.user, membership.tenant), None
 

@@ -17,6 +17,7 @@ LumosError
 │   ├── ReportNotFound
 │   └── BackupNotFound
 ├── PermissionRefused
+│   ├── AddressNotAllowed
 │   └── InvitationNotForYou
 ├── NotAuthenticated
 │   ├── WrongCredentials
@@ -30,6 +31,7 @@ LumosError
 │   ├── LastSuperOperator
 │   ├── LastOwner
 │   ├── TooManyKeys
+│   ├── WouldLockOut
 │   └── WrongStatus
 └── Unavailable
     └── TemplateBehind
@@ -151,6 +153,16 @@ class InvitationNotForYou(PermissionRefused):
 class LastOwner(Conflict):
     code = "last_owner"
     title = "This is the workspace's last owner"
+
+
+class AddressNotAllowed(PermissionRefused):
+    code = "address_not_allowed"
+    title = "Nobody may call from this address"
+
+
+class WouldLockOut(Conflict):
+    code = "would_lock_out"
+    title = "With these networks you could not come back from where you are"
 
 
 class TemplateBehind(Unavailable):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from core.networks import is_within
 from tenants.data import KeyLimits
 
 
@@ -19,6 +20,7 @@ class Reach:
     models: frozenset[str] = frozenset()
     limits: KeyLimits = field(default_factory=KeyLimits)
     expires_at: datetime | None = None
+    networks: tuple[str, ...] = ()
 
 
 def beyond(own: Reach, wanted: Reach) -> dict[str, list[str]]:
@@ -37,6 +39,8 @@ def beyond(own: Reach, wanted: Reach) -> dict[str, list[str]]:
         found["limits.tokens_per_minute"] = [f"This caller has {own.limits.tokens_per_minute} itself"]
     if own.expires_at is not None and (wanted.expires_at is None or wanted.expires_at > own.expires_at):
         found["expires_at"] = [f"This caller's own key ends at {own.expires_at.isoformat()}"]
+    if own.networks and not is_within(wanted.networks, own.networks):
+        found["networks"] = [f"This caller may call from {', '.join(own.networks)} only"]
     return found
 
 
@@ -49,5 +53,10 @@ def wanted_reach(given: Mapping[str, Any]) -> Reach:
     models: Collection[str] = given["models"]
     limits: KeyLimits | None = given["limits"]
     return Reach(
-        frozenset(given["scopes"]), given["live"], frozenset(models), limits or KeyLimits(), given.get("expires_at")
+        frozenset(given["scopes"]),
+        given["live"],
+        frozenset(models),
+        limits or KeyLimits(),
+        given.get("expires_at"),
+        tuple(given["networks"]),
     )

@@ -7,7 +7,7 @@ are read. MembershipMiddleware stands last: on a tenant's host it lets the view 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
@@ -15,9 +15,12 @@ from django.http.request import split_domain_port
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
+from core.address import exact_address
 from core.tenancy import clear_scope, platform_scope, tenant_scope
 from tenants.data import TenantStatus
-from tenants.models import Tenant
+from tenants.errors import AddressNotAllowed
+from tenants.models import Membership, Tenant
+from tenants.networks import check_portal_address, portal_networks_of
 from tenants.selectors import membership_of, tenant_by_host
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -30,6 +33,7 @@ _CLOSED = {
     TenantStatus.DELETING: "errors/deleting.html",
     TenantStatus.DELETED: "errors/deleting.html",
 }
+_FROM_EVERYWHERE = ("/sign-out/", "/static/", "/i18n/", "/.well-known/")
 
 
 class _HostCache:
@@ -75,8 +79,10 @@ class MembershipMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         tenant: Tenant | None = getattr(request, "tenant", None)
-        if tenant is None or request.path.startswith(_OPEN):
+        if tenant is None or request.path.startswith(_FROM_EVERYWHERE):
             return self._get_response(request)
+        if request.path.startswith(_OPEN):
+            return _refusal(request, portal_networks_of(tenant.id)) or self._get_response(request)
         account: int | None = request.user.pk
         membership = membership_of(account, tenant.id) if account is not None else None
         if request.path.startswith(_OWN_CALLERS):
@@ -88,6 +94,9 @@ class MembershipMiddleware:
                 return self._get_response(request)
         if membership is None:
             return render(request, "errors/not_a_member.html", status=403)
+        return _refusal(request, membership.tenant.portal_networks) or self._as_member(request, tenant, membership)
+
+    def _as_member(self, request: HttpRequest, tenant: Tenant, membership: Membership) -> HttpResponse:
         if tenant.status in _CLOSED:
             return render(request, _CLOSED[TenantStatus(tenant.status)], status=403)
         request.membership = membership  # type: ignore[attr-defined]
@@ -97,3 +106,12 @@ class MembershipMiddleware:
             if hasattr(response, "render") and callable(response.render):
                 response.render()  # lazily rendered templates must see this tenant, not the platform
             return response
+
+
+def _refusal(request: HttpRequest, portal_networks: Sequence[str]) -> HttpResponse | None:
+    """The answer to somebody who may not open the portal from where they are; None for everybody else."""
+    try:
+        check_portal_address(portal_networks, exact_address(request))
+    except AddressNotAllowed as error:
+        return render(request, "errors/outside.html", {"error": error}, status=error.status)
+    return None

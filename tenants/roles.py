@@ -30,6 +30,7 @@ class Permission(StrEnum):
     WORKSPACE_CONFIGURE = "workspace.configure"
     WEBHOOKS_MANAGE = "webhooks.manage"
     ISOLATION_VIEW = "isolation.view"
+    NETWORKS_MANAGE = "networks.manage"
 
 
 class OperatorRole(StrEnum):

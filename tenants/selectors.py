@@ -64,6 +64,8 @@ def tenant_facts(tenant: Tenant) -> TenantFacts:
         status=TenantStatus(tenant.status),
         plan=tenant.plan,
         region=tenant.region,
+        networks=tuple(tenant.allowed_networks),
+        portal_networks=tuple(tenant.portal_networks),
     )
 
 
@@ -88,6 +90,7 @@ def key_facts(key: ApiKey) -> KeyFacts:
         expires_at_ms=int(key.expires_at.timestamp() * 1000) if key.expires_at else None,
         revoked=key.revoked_at is not None,
         limits=KeyLimits(key.requests_per_minute, key.tokens_per_minute),
+        networks=tuple(key.allowed_networks),
     )
 
 
@@ -114,7 +117,14 @@ def usable_key_facts(now: datetime) -> Iterator[KeyFacts]:
 def reach_of(key: ApiKey) -> Reach:
     """What a key may hand on to another one."""
     limits = KeyLimits(key.requests_per_minute, key.tokens_per_minute)
-    return Reach(frozenset(key.scopes), key.live, frozenset(key.allowed_models), limits, key.expires_at)
+    return Reach(
+        frozenset(key.scopes),
+        key.live,
+        frozenset(key.allowed_models),
+        limits,
+        key.expires_at,
+        tuple(key.allowed_networks),
+    )
 
 
 def key_by_plaintext(plaintext: str, now: datetime) -> ApiKey | None:

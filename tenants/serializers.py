@@ -58,6 +58,7 @@ class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
     scopes = serializers.ListField(child=serializers.CharField(), read_only=True)
     models = serializers.ListField(child=serializers.CharField(), source="allowed_models", read_only=True)
     limits = KeyLimitsField(source="*", read_only=True)
+    networks = serializers.ListField(child=serializers.CharField(), source="allowed_networks", read_only=True)
 
     class Meta:
         model = ApiKey
@@ -70,6 +71,7 @@ class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
             "scopes",
             "models",
             "limits",
+            "networks",
             "expires_at",
             "revoked_at",
             "created_at",
@@ -99,6 +101,12 @@ class NewKeySerializer(serializers.Serializer[Any]):
     )
     limits = KeyLimitsField(required=False)
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
+    networks = serializers.ListField(
+        child=serializers.CharField(max_length=60),
+        default=list,
+        max_length=200,
+        help_text="Where it may be used, such as 203.0.113.0/24; empty: from everywhere its tenant may call from",
+    )
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         values = dict(super().to_internal_value(data))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tenants import member_views, session_views, views
+from tenants import member_views, network_views, session_views, views
 from tenants.centre import views as centre
 from tenants.isolation.views import IsolationReportDetail
 from tenants.webhooks import views as webhooks
@@ -41,6 +41,8 @@ urlpatterns = [
     path("tenants/<str:tenant_id>/webhook-deliveries", webhooks.DeliveryList.as_view()),
     path("tenants/<str:tenant_id>/webhook-deliveries/<str:delivery_id>", webhooks.DeliveryDetail.as_view()),
     path("tenants/<str:tenant_id>/webhook-deliveries/<str:delivery_id>/resend", webhooks.ResendDelivery.as_view()),
+    path("tenants/<str:tenant_id>/keys/<str:key_id>/networks", network_views.KeyNetworks.as_view()),
+    path("tenants/<str:tenant_id>/networks", network_views.TenantNetworks.as_view()),
 ]
 
 # Beside the API: an address that checkers of tokens know where to look for.

@@ -158,6 +158,8 @@ def _tenants(
             plan=_plan_of(tenant, now),
             region=tenant.region,
             status=WantedStatus.SUSPENDED if tenant.status == TenantStatus.SUSPENDED else WantedStatus.ACTIVE,
+            networks=tenant.networks,
+            portal_networks=tenant.portal_networks,
             members=members[tenant.id],
             keys=tuple(_key(key) for key in keys[tenant.id].values()),
             limits=_limits(limits.of_tenants.get(tenant.id, {})),
@@ -184,6 +186,7 @@ def _key(key: ApiKey) -> KeyEntry:
         requests_per_minute=key.requests_per_minute,
         tokens_per_minute=key.tokens_per_minute,
         expires_at=key.expires_at.astimezone(UTC) if key.expires_at else None,
+        networks=tuple(key.allowed_networks),
     )
 
 

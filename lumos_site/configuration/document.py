@@ -114,6 +114,7 @@ class KeyEntry:
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     expires_at: datetime | None = None
+    networks: tuple[str, ...] | None = None
     revoked: bool = False
     place: Place = field(default=NOWHERE, compare=False, repr=False)
 
@@ -148,6 +149,8 @@ class TenantEntry:
     plan: str | None = None
     region: str | None = None
     status: WantedStatus | None = None
+    networks: tuple[str, ...] | None = None
+    portal_networks: tuple[str, ...] | None = None
     members: dict[str, Role] = field(default_factory=dict)
     keys: tuple[KeyEntry, ...] = ()
     limits: tuple[LimitEntry, ...] = ()

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from yaml.constructor import SafeConstructor
 
+from core.networks import read_networks
 from lumos_site.configuration.document import KeyEntry, ScalingEntry, TenantEntry, WantedStatus
 from lumos_site.configuration.fields import Fields
 from lumos_site.configuration.marks import Source
@@ -16,8 +17,9 @@ from lumos_site.configuration.read_plans import read_limits
 from scaling.api import POLICY_FIELDS, Mode
 from tenants.api import Role, Scope, SettingNotFound, SettingNotValid, TenantType, check_value, spec_of
 
-_TENANT = ("name", "type", "plan", "region", "status", "members", "keys", "limits", "scaling", "settings")
-_KEY = ("live", "scopes", "models", "requests_per_minute", "tokens_per_minute", "expires_at", "revoked")
+_FACE = ("name", "type", "plan", "region", "status", "networks", "portal_networks")
+_TENANT = (*_FACE, "members", "keys", "limits", "scaling", "settings")
+_KEY = ("live", "scopes", "models", "requests_per_minute", "tokens_per_minute", "expires_at", "networks", "revoked")
 
 
 def read_tenant(slug: str, source: Source, node: yaml.Node, path: str) -> TenantEntry:
@@ -29,6 +31,8 @@ def read_tenant(slug: str, source: Source, node: yaml.Node, path: str) -> Tenant
         plan=fields.text("plan", longest=40),
         region=fields.text("region", longest=40),
         status=fields.choice("status", WantedStatus),
+        networks=_networks(fields, "networks"),
+        portal_networks=_networks(fields, "portal_networks"),
         members={address: role for address, role in fields.named("members", _member) if role is not None},
         keys=fields.named("keys", _key),
         limits=read_limits(fields),
@@ -63,9 +67,19 @@ def _key(name: str, source: Source, node: yaml.Node, path: str) -> KeyEntry:
         requests_per_minute=fields.whole("requests_per_minute", least=1),
         tokens_per_minute=fields.whole("tokens_per_minute", least=1),
         expires_at=_instant(fields, "expires_at"),
+        networks=_networks(fields, "networks"),
         revoked=fields.flag("revoked") is True,
         place=fields.place,
     )
+
+
+def _networks(fields: Fields, name: str) -> tuple[str, ...] | None:
+    entries = fields.names(name)
+    try:
+        return None if entries is None else read_networks(entries)
+    except ValueError as error:
+        fields.mistake(name, str(error))
+        return None
 
 
 def _instant(fields: Fields, name: str) -> datetime | None:

@@ -22,6 +22,7 @@ from tenants.api import (
     profile_values,
     rename_tenant,
     resume_tenant,
+    set_tenant_networks,
     suspend_tenant,
     tenant_by_slug,
 )
@@ -44,6 +45,7 @@ def compare_tenants(wanted: Document, current: Current, findings: Findings) -> N
         else:
             _compare_face(entry, have, path, findings)
             _compare_plan(entry, have, entry.plan, findings)
+        _compare_networks(entry, have, findings)
         _compare_members(entry, have, findings)
         _compare_limits(entry, have, findings)
         compare_keys(entry, have, current, findings)
@@ -99,6 +101,17 @@ def _compare_plan(entry: TenantEntry, have: TenantEntry, wanted: str | None, fin
 
 def _subscribe(slug: str, plan: str, run: Run) -> None:
     subscribe_tenant(tenant_id=_id(slug), plan_code=plan, acting=run.acting, now=run.now)
+
+
+def _compare_networks(entry: TenantEntry, have: TenantEntry, findings: Findings) -> None:
+    changes = differing(entry, have, ("networks", "portal_networks"))
+    if changes:
+        act = partial(_set_networks, entry.slug, changes)
+        findings.add(Kind.CHANGE, f"networks of {entry.slug}", entry.place, act, *told(changes, have))
+
+
+def _set_networks(slug: str, changes: dict[str, Any], run: Run) -> None:
+    set_tenant_networks(tenant_id=_id(slug), acting=run.acting, now=run.now, **changes)
 
 
 def _compare_members(entry: TenantEntry, have: TenantEntry, findings: Findings) -> None:

@@ -9,6 +9,7 @@ from typing import Any, cast
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from core.network_field import NetworksField
 from tenants.api import KeyLimits, Scope
 
 _DAYS = [
@@ -50,6 +51,11 @@ class NewKeyForm(forms.Form):
         max_value=1_000_000_000,
         required=False,
         help_text=_("Empty: no limit of its own."),
+    )
+
+    networks = NetworksField(
+        label=_("Networks"),
+        help_text=_("Where it may be used, one network a line, such as 203.0.113.0/24. Empty: from everywhere."),
     )
 
     def __init__(self, *args: Any, grantable: Collection[str], **kwargs: Any) -> None:

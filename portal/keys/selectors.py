@@ -42,6 +42,7 @@ class KeyRow:
     state: KeyState
     scopes: tuple[str, ...]
     models: tuple[str, ...]
+    networks: tuple[str, ...]
     requests_per_minute: int | None
     tokens_per_minute: int | None
     expires_at: datetime | None
@@ -80,6 +81,7 @@ def _row(key: ApiKey, now: datetime) -> KeyRow:
         state=_state(key, now),
         scopes=tuple(key.scopes),
         models=tuple(key.allowed_models),
+        networks=tuple(key.allowed_networks),
         requests_per_minute=key.requests_per_minute,
         tokens_per_minute=key.tokens_per_minute,
         expires_at=key.expires_at,

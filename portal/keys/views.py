@@ -65,6 +65,7 @@ def _create(request: PortalRequest, form: NewKeyForm) -> HttpResponse:
             scopes=form.cleaned_data["scopes"],
             limits=form.limits(),
             expires_at=form.expires_at(now),
+            networks=form.cleaned_data["networks"],
         )
     except InvalidInput as error:
         form.add_service_errors(error.fields)

@@ -1,4 +1,4 @@
-"""May they: tenant's state, the key's scope, and rates of tenant and key as far as one process can tell.
+"""May they: their address, tenant's state, the key's scope, and rates of tenant and key as far as one process knows.
 
 The exact tenant and key limits are decided with the reservation, in Redis. The rates here only refuse what is far
 past them, so that one tenant's flood costs the others no round trip.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from proxy.errors import LayerLimited, ScopeMissing, TenantSuspended
+from proxy.errors import AddressNotAllowed, LayerLimited, ScopeMissing, TenantSuspended
 from tenants.api import Scope, TenantStatus
 
 if TYPE_CHECKING:
@@ -20,10 +20,12 @@ _NS_PER_MS = 1_000_000
 
 
 async def check_rights(exchange: Exchange, gateway: Gateway) -> None:
-    """Raises TenantSuspended, ScopeMissing, LayerLimited."""
+    """Raises AddressNotAllowed, TenantSuspended, ScopeMissing, LayerLimited."""
     key, tenant = exchange.key, exchange.tenant
     assert key is not None
     assert tenant is not None
+    if not key.may_come_from(exchange.ip, tenant):
+        raise AddressNotAllowed(f"This credential may not be used from the address {exchange.ip}")
     if tenant.status == TenantStatus.SUSPENDED:
         raise TenantSuspended()
     if Scope.INFERENCE not in key.scopes:

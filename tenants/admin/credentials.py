@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
 from audit.api import operator_actor
 from core.admin import (
@@ -31,11 +31,14 @@ from core.admin import (
     shown_once,
 )
 from core.clock import utc_now
+from core.network_field import NetworksField
 from tenants.admin.labels import KEY_COLOURS, KeyColumns, token_state
+from tenants.admin.networks import LiftsNetworks
 from tenants.data import KeyLimits, Scope
 from tenants.models import ApiKey, OperatorToken
 from tenants.services.keys import create_api_key, create_operator_token, revoke_api_key, revoke_operator_token
 
+_LIMITS = ("requests_per_minute", "tokens_per_minute", "expires_at")
 _SOON = timedelta(days=7)
 _NEVER_EXPIRES = Q(revoked_at=None, expires_at=None)
 
@@ -81,9 +84,24 @@ class NewKeyForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
 
+    allowed_networks = NetworksField(
+        label=_("Networks"),
+        help_text=_("Where it may be used, one network a line. Empty: from everywhere its tenant may call from."),
+        widget=UnfoldAdminTextareaWidget,
+    )
+
     class Meta:
         model = ApiKey
-        fields = ("tenant", "name", "live", "scopes", "requests_per_minute", "tokens_per_minute", "expires_at")
+        fields = (
+            "tenant",
+            "name",
+            "live",
+            "scopes",
+            "requests_per_minute",
+            "tokens_per_minute",
+            "expires_at",
+            "allowed_networks",
+        )
 
 
 class _MadeOnce(LumosModelAdmin):
@@ -104,7 +122,7 @@ class _MadeOnce(LumosModelAdmin):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(KeyColumns, _MadeOnce):
+class ApiKeyAdmin(KeyColumns, _MadeOnce, LiftsNetworks):
     form = NewKeyForm
     public_kind = "key"
     list_display = ("key_shown", "tenant_shown", "state", "scopes_shown", "limits_shown", "expires_shown", "made_shown")
@@ -116,14 +134,14 @@ class ApiKeyAdmin(KeyColumns, _MadeOnce):
     autocomplete_fields = ("tenant",)
     actions = ("revoke_selected",)
     actions_row = ("revoke",)
-    actions_detail = ("revoke",)
+    actions_detail = ("revoke", "lift_networks")
     add_fieldsets = (
         (None, {"fields": ("tenant", "name", "live", "scopes")}),
-        (_("Limits under the tenant's own"), {"fields": ("requests_per_minute", "tokens_per_minute", "expires_at")}),
+        (_("Limits under the tenant's own"), {"fields": (*_LIMITS, "allowed_networks")}),
     )
     fieldsets = (
         (None, {"fields": ("tenant", "name", "key_shown", "live", "scopes", "allowed_models")}),
-        (_("Limits"), {"fields": ("requests_per_minute", "tokens_per_minute", "expires_at", "revoked_at")}),
+        (_("Limits"), {"fields": (*_LIMITS, "allowed_networks", "revoked_at")}),
         (_("Identity"), {"fields": ("public_id", "created_at", "created_by", "pepper")}),
     )
     readonly_fields = ("key_shown", "public_id", "pepper")
@@ -136,6 +154,7 @@ class ApiKeyAdmin(KeyColumns, _MadeOnce):
             scopes=form.cleaned_data["scopes"],
             limits=KeyLimits(obj.requests_per_minute, obj.tokens_per_minute),
             expires_at=obj.expires_at,
+            networks=form.cleaned_data["allowed_networks"],
             acting=operator_actor(request.user),
             now=utc_now(),
         )

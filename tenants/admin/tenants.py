@@ -28,6 +28,7 @@ from core.admin import (
 from core.clock import utc_now
 from tenants.admin.datasets import DomainsOfTenant, KeysOfTenant, MembersOfTenant
 from tenants.admin.life import ask_to_delete, ask_to_keep, ask_to_resume, ask_to_suspend
+from tenants.admin.networks import NETWORKS, TenantForm, save_networks
 from tenants.admin.settings import SettingsPages
 from tenants.data import TenantStatus, TenantType
 from tenants.models import ApiKey, Membership, Tenant
@@ -85,6 +86,7 @@ class WhoLooksAfterIt(Question):
 
 @admin.register(Tenant)
 class TenantAdmin(SettingsPages):
+    form = TenantForm
     public_kind = "ten"
     list_display = ("shown", "status_label", "type", "plan_shown", "keys_shown", "members_shown", "created_shown")
     list_filter = (
@@ -101,6 +103,7 @@ class TenantAdmin(SettingsPages):
     fieldsets = (
         (None, {"fields": ("name", "slug", "type", "region")}),
         (_("Status"), {"fields": ("status", "status_reason", "plan")}),
+        (_("Where it may be used from"), {"fields": NETWORKS}),
         (_("Identity"), {"fields": ("public_id", "schema", "created_at")}),
     )
     add_fieldsets = ((None, {"fields": ("name", "slug", "type", "region")}),)
@@ -146,6 +149,7 @@ class TenantAdmin(SettingsPages):
         if change:
             if "name" in form.changed_data:
                 rename_tenant(tenant_id=obj.pk, name=obj.name, acting=acting, now=now)
+            save_networks(obj.pk, form, acting=acting, now=now)
             return
         kind = TenantType(obj.type)
         made = create_tenant(slug=obj.slug, name=obj.name, type=kind, region=obj.region, acting=acting, now=now)

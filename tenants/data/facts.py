@@ -162,6 +162,7 @@ class KeyFacts:
     expires_at_ms: int | None
     revoked: bool
     limits: KeyLimits
+    networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,8 @@ class TenantFacts:
     status: TenantStatus
     plan: str
     region: str
+    networks: tuple[str, ...] = ()
+    portal_networks: tuple[str, ...] = ()
 
 
 class SchemaStatus(StrEnum):

@@ -27,6 +27,13 @@ class ApiKey(models.Model):
     allowed_models = models.JSONField(
         _("models"), default=list, blank=True, help_text=_("Empty means all of the plan.")
     )
+    allowed_networks = models.JSONField(
+        _("networks"),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text=_("Empty: from everywhere its tenant may call from."),
+    )
     requests_per_minute = models.PositiveIntegerField(_("requests per minute"), null=True, blank=True)
     tokens_per_minute = models.PositiveIntegerField(_("tokens per minute"), null=True, blank=True)
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)

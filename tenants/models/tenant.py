@@ -48,6 +48,20 @@ class Tenant(TenantMixin):  # type: ignore[misc]
     status_reason = models.CharField(_("reason for the status"), max_length=300, default="", blank=True)
     plan = models.CharField(_("plan"), max_length=40, default="")
     region = models.CharField(_("region"), max_length=40, default="local")
+    allowed_networks = models.JSONField(
+        _("networks of its programs"),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text=_("Empty: from everywhere."),
+    )
+    portal_networks = models.JSONField(
+        _("networks of its portal"),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text=_("Empty: from everywhere."),
+    )
     created_at = models.DateTimeField(_("created"), default=utc_now)
 
     class Meta:

@@ -105,8 +105,9 @@ def bury(job: TenantJob, now: datetime) -> str:
     tenant: Tenant = Tenant.objects.select_for_update().get(pk=job.tenant_id)
     tail = tenant.id[-12:]
     tenant.slug, tenant.name, tenant.status_reason = f"deleted-{tail}", f"{_TOMBSTONE} {tail}", ""
+    tenant.allowed_networks, tenant.portal_networks = [], []
     tenant.status = TenantStatus.DELETED
-    tenant.save(update_fields=["slug", "name", "status", "status_reason"])
+    tenant.save(update_fields=["slug", "name", "status", "status_reason", "allowed_networks", "portal_networks"])
     detail = {"kept": sorted(kept_tables())}
     record("tenants.erase", actor=SYSTEM, tenant_id=tenant.id, target=tenant.public_id, detail=detail)
     emit(TenantChanged(tenant.id, TenantStatus.DELETED))

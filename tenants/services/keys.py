@@ -16,6 +16,7 @@ from tenants.data import KeyChanged, KeyLimits, Scope, TenantStatus
 from tenants.errors import KeyNotFound, TenantNotFound, TooManyKeys, WrongStatus
 from tenants.keyformat import new_key
 from tenants.models import ApiKey, OperatorToken, Tenant
+from tenants.services.networks import checked_networks
 from tenants.webhooks.announce import announce
 from tenants.webhooks.data import EventName
 
@@ -47,6 +48,7 @@ def create_api_key(
     models: Sequence[str] = (),
     limits: KeyLimits | None = None,
     expires_at: datetime | None = None,
+    networks: Sequence[str] = (),
 ) -> tuple[ApiKey, str]:
     """A new key and its plaintext, which is not kept. Raises InvalidInput, WrongStatus, TenantNotFound, TooManyKeys."""
     _check_input(name, scopes, expires_at, now)
@@ -64,6 +66,7 @@ def create_api_key(
         live=live,
         scopes=list(dict.fromkeys(scopes)),
         allowed_models=list(models),
+        allowed_networks=checked_networks(networks, "networks"),
         requests_per_minute=limits.requests_per_minute,
         tokens_per_minute=limits.tokens_per_minute,
         expires_at=expires_at,

@@ -158,6 +158,34 @@ def test_a_new_key_is_shown_once_and_works(browser: Client, stage: dict[str, Pla
     _audited("keys.revoke")
 
 
+def test_networks_are_set_on_a_tenants_page_and_lifted_again(browser: Client, stage: dict[str, Player]) -> None:
+    acme = stage["acme"].tenant
+    page = reverse("admin:tenants_tenant_change", args=[acme.pk])
+    lists = {"allowed_networks": "10.0.0.0/8\n2001:db8::/32", "portal_networks": "203.0.113.7"}
+    browser.post(page, {"name": acme.name, **lists})
+    stored = Tenant.objects.get(pk=acme.pk)
+    assert stored.allowed_networks == ["10.0.0.0/8", "2001:db8::/32"]
+    assert stored.portal_networks == ["203.0.113.7/32"]
+    assert _audited("tenants.set_networks").detail["portal_networks"]["from"] == []
+    assert "10.0.0.0/8\n2001:db8::/32" in browser.get(page).content.decode()
+    wrong = browser.post(page, {"name": acme.name, "allowed_networks": "10.0.0.1/8"}, follow=True)
+    assert "These are no networks." in _said(wrong)
+    browser.post(page, {"name": acme.name, "allowed_networks": "", "portal_networks": ""})
+    assert Tenant.objects.get(pk=acme.pk).portal_networks == []
+
+
+def test_a_key_is_made_for_some_networks_and_freed_of_them(browser: Client, stage: dict[str, Player]) -> None:
+    fields = {"tenant": stage["acme"].tenant.pk, "name": "tight", "live": "on", "scopes": ["inference"]}
+    _add(browser, "tenants_apikey", **fields, allowed_networks="10.0.0.0/8")
+    key = ApiKey.objects.get(name="tight")
+    assert key.allowed_networks == ["10.0.0.0/8"]
+    lift = reverse("admin:tenants_apikey_lift_networks", args=[key.pk])
+    assert "works from everywhere" in browser.get(lift).content.decode()
+    browser.post(lift, {"confirmed": "1"})
+    key.refresh_from_db()
+    assert key.allowed_networks == []
+
+
 def test_an_operator_makes_a_token_for_oneself_only_and_revokes_it(browser: Client, olivia: Operator) -> None:
     secret = _add(browser, "tenants_operatortoken", name="laptop", user="999").context["secret"]
     token = operator_by_token(secret, utc_now())

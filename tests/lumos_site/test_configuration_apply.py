@@ -99,6 +99,33 @@ def test_new_keys_join_those_of_an_earlier_run(run, tmp_path):
     assert set(json.loads((tmp_path / "keys.json").read_text())["wayne"]) == {"one", "two"}
 
 
+def test_networks_are_set_changed_and_lifted_by_the_file(run):
+    run("""
+tenants:
+  wayne:
+    type: INDIVIDUAL
+    networks: [10.0.0.0/8]
+    portal_networks: [203.0.113.7]
+    keys: {one: {networks: [10.1.0.0/16]}}
+""")
+    tenant, key = tenant_by_slug("wayne"), ApiKey.objects.get(name="one")
+    assert (tenant.allowed_networks, tenant.portal_networks) == (["10.0.0.0/8"], ["203.0.113.7/32"])
+    assert key.allowed_networks == ["10.1.0.0/16"]
+    exported = export_text(read_current(utc_now()).document)
+    assert "portal_networks:" in exported
+    assert run(exported) == "Nothing to change.\n"
+    said = run("tenants: {wayne: {networks: [], keys: {one: {networks: [10.2.0.0/16]}}}}")
+    assert "networks: 10.0.0.0/8 → nothing" in said
+    assert "networks: 10.1.0.0/16 → 10.2.0.0/16" in said
+    key.refresh_from_db()
+    assert (tenant_by_slug("wayne").allowed_networks, key.allowed_networks) == ([], ["10.2.0.0/16"])
+
+
+def test_what_is_no_network_in_the_file_is_named_with_its_line(run):
+    with pytest.raises(CommandError, match=r"lumos\.yaml:1:.*networks: .*did you mean 10\.0\.0\.0/8"):
+        run("tenants: {wayne: {type: INDIVIDUAL, networks: [10.0.0.1/8]}}")
+
+
 def test_a_dry_run_shows_and_changes_nothing(run, example, tmp_path):
     said = run(example, "--dry-run")
     assert "+ tenant wayne" in said

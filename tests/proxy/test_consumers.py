@@ -14,6 +14,7 @@ import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
 from core.clock import utc_now
+from core.networks import networks_of
 from proxy.consumers import ChatConsumer
 from proxy.tokens import mint_browser_token
 from tests.proxy.fakeserver import Call, chunk_of, fake_server
@@ -245,3 +246,23 @@ async def test_a_draining_server_says_that_it_restarts(world: World) -> None:
         with pytest.raises(websockets.ConnectionClosed):
             await asyncio.wait_for(connection.recv(), 5)
         assert connection.close_code == 1012
+
+
+async def test_a_connection_is_refused_from_outside_and_closed_when_its_address_becomes_that(world: World) -> None:
+    outside = networks_of(("203.0.113.0/24",))
+    async with socket_server() as served:
+        async with opened(served, world.token) as connection:
+            world.publish_tenant(networks=outside)
+            with pytest.raises(websockets.ConnectionClosed):
+                await asyncio.wait_for(connection.recv(), 5)
+            assert connection.close_code == 1008
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            async with opened(served, world.token):
+                pass
+        assert refused.value.response.status_code == 403
+        page = mint_browser_token(world.tenant_id, 7, utc_now())
+        offered = ["lumos.chat", f"lumos.token.{page}"]
+        async with opened(served, None, subprotocols=offered) as connection:
+            world.publish_tenant(portal_networks=outside)
+            with pytest.raises(websockets.ConnectionClosed):
+                await asyncio.wait_for(connection.recv(), 5)

@@ -16,6 +16,7 @@ import redis as redis_library
 from billing.api import ChargeModel, Meter, PriceSheet, PriceTerms, SheetPrice, Tier
 from core.crypto import pepper, seal
 from core.ids import new_ulid
+from core.networks import Networks
 from core.redis import control, key
 from proxy.catalogue import seal_context
 from proxy.records import (
@@ -88,8 +89,24 @@ class World:
         self.announce("key", digest)
         return record
 
-    def publish_tenant(self, status: str = "ACTIVE", prices: PriceSheet | None = None, **limits: Any) -> None:
-        record = TenantRecord(self.tenant_id, "acme", status, limits_of(self.tenant_id, **limits), prices or sheet())
+    def publish_tenant(
+        self,
+        status: str = "ACTIVE",
+        prices: PriceSheet | None = None,
+        networks: Networks = (),
+        portal_networks: Networks = (),
+        **limits: Any,
+    ) -> None:
+        allowed = limits_of(self.tenant_id, **limits)
+        record = TenantRecord(
+            self.tenant_id,
+            "acme",
+            status,
+            allowed,
+            prices or sheet(),
+            networks=networks,
+            portal_networks=portal_networks,
+        )
         self.redis.set(tenant_name(self.tenant_id), record.to_json())
         self.announce("tenant", self.tenant_id)
 
