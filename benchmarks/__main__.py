@@ -1,7 +1,7 @@
 """`./lumos bench`: puts up the stand, measures, prints the figures beside the goals, writes docs/performance.md.
 
-`./lumos bench tenants` measures the creation of tenants instead, `fleet` what a thousand of them cost, `start` the
-start of the product; see the modules of these names.
+`./lumos bench tenants` measures the creation of tenants instead, `fleet` what a thousand of them cost, `allocation` how
+fast resources are given out, `start` the start of the product; see the modules of these names.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks import fleet, start, tenants
+from benchmarks import allocation, fleet, start, tenants
 from benchmarks.figures import Figure, as_text
 from benchmarks.machine import load_average
 from benchmarks.measure import STAND
@@ -87,7 +87,7 @@ def _measure(servers: ThrowAway, stand: Stand, options: argparse.Namespace) -> l
 
 
 def main() -> int:
-    others = {"tenants": tenants.main, "fleet": fleet.main, "start": start.main}
+    others = {"tenants": tenants.main, "fleet": fleet.main, "allocation": allocation.main, "start": start.main}
     if sys.argv[1:2] and sys.argv[1] in others:
         return others[sys.argv[1]](sys.argv[2:])
     options = _options()

@@ -1,4 +1,4 @@
-"""What a new installation starts with: an operator, plans, limits by type, two demo tenants, a simulated provider.
+"""What a new installation starts with: operator, plans, limits, this machine's capacity, demo tenants and provider.
 
 Owns the order and what the person at the terminal is told once. Every step looks first, so running it again adds
 nothing; a step that broke off is done by the next run.
@@ -31,6 +31,7 @@ from tenants.api import (
     add_member,
     create_api_key,
     create_tenant,
+    seed_pools,
     set_operator_role,
 )
 
@@ -64,6 +65,7 @@ def seed_installation(now: datetime) -> dict[str, Any]:
     if seed_demo_provider(acting=SEED, now=now):
         _price_demo_models(now)
     seed_from_env(acting=SEED, now=now)
+    seed_pools(acting=SEED, now=now)
     report: dict[str, Any] = {"operator": _first_operator(now), "demo_keys": {}, "demo_members": {}}
     if not Tenant.objects.exists():
         for demo in DEMOS:

@@ -43,6 +43,7 @@ class Reason(StrEnum):
     STEP_LIMIT = "step_limit"
     AT_MINIMUM = "at_minimum"
     AT_MAXIMUM = "at_maximum"
+    AT_ALLOCATION = "at_allocation"
     MACHINE_CAPACITY = "machine_capacity"
     COOLDOWN_UP = "cooldown_up"
     COOLDOWN_DOWN = "cooldown_down"
@@ -89,6 +90,7 @@ class Observed:
     """What one round saw. `current` is the number last asked for, not the number of processes alive.
 
     `capacity` is the most replicas this tenant may have on the machine as it stands; None is "not known".
+    `allotted` are the worker slots that were allocated to the tenant; None is "not rationed".
     `queue_depth` counts waiting and running tasks together; None is "could not be read".
     """
 
@@ -98,6 +100,7 @@ class Observed:
     observed_at: datetime | None
     capacity: int | None = None
     tenant_active: bool = True
+    allotted: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 The order follows Kubernetes' HorizontalPodAutoscaler v2 (concepts/workloads/autoscaling, algorithm details):
 
     signal health -> proposal per metric -> highest -> missing-metric veto -> stabilise -> step limit
-    -> minimum, maximum, machine -> cooldown -> mode
+    -> minimum, maximum, allocation, machine -> cooldown -> mode
 
 and departs from it where HPA's own users were hurt. A round in which any replica gave no sample never lowers
 (HPA fills the gap with 100 % and may). A loop that has not watched a whole window never lowers. Memory may
@@ -174,10 +174,12 @@ def _limit_step(draft: _Draft, current: int) -> _Draft:
 
 
 def _bound(draft: _Draft, policy: PolicyTerms, observed: Observed) -> _Draft:
-    """Keep the policy's minimum and maximum; a full machine stops growth but takes nothing away."""
+    """Keep policy and allocation; a full machine stops growth but takes nothing away."""
     low, high = policy.min_replicas, policy.max_replicas
     draft = draft.bend(max(draft.replicas, low), Reason.AT_MINIMUM, sentences.at_minimum(low))
     draft = draft.bend(min(draft.replicas, high), Reason.AT_MAXIMUM, sentences.at_maximum(high))
+    slots = _slots(observed, high)
+    draft = draft.bend(min(draft.replicas, slots), Reason.AT_ALLOCATION, sentences.at_allocation(slots))
     room = _room(observed, high)
     return draft.bend(min(draft.replicas, room), Reason.MACHINE_CAPACITY, sentences.machine_capacity(room))
 
@@ -187,14 +189,20 @@ def _room(observed: Observed, high: int) -> int:
     return high if observed.capacity is None else max(observed.current, observed.capacity)
 
 
+def _slots(observed: Observed, high: int) -> int:
+    """Return how many workers the tenant may run at all, whatever runs now."""
+    return high if observed.allotted is None else observed.allotted
+
+
 def _cool(draft: _Draft, policy: PolicyTerms, observed: Observed, history: History, now: datetime) -> _Draft:
     """Delay a change that follows the last one too closely. Waking from zero never waits.
 
-    Up waits for the last up only. Down waits for the last change of either direction. A policy whose bounds
-    exclude the present number is obeyed at once.
+    Up waits for the last up only. Down waits for the last change of either direction. A policy or an allocation
+    whose bounds exclude the present number is obeyed at once.
     """
     current = observed.current
-    held = min(max(current, policy.min_replicas), policy.max_replicas, _room(observed, policy.max_replicas))
+    high = min(policy.max_replicas, _slots(observed, policy.max_replicas))
+    held = min(max(current, policy.min_replicas), high, _room(observed, policy.max_replicas))
     if draft.replicas > current > 0:
         wait = _remaining(history.scaled_up_at, policy.scale_up_cooldown_seconds, now)
         text = sentences.cooldown("up", wait)

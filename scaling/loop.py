@@ -28,7 +28,7 @@ from scaling.decision import SIGNAL_MAX_AGE, decide, remember
 from scaling.errors import BackendAway
 from scaling.models import ScalingPolicy, ScalingTarget
 from scaling.recording import Round, store_rounds
-from tenants.api import ScalingLimits, TenantStatus, effective_profiles
+from tenants.api import ScalingLimits, TenantStatus, effective_profiles, worker_slots
 
 log = structlog.get_logger(__name__)
 _LOCK = 7_052_011  # advisory lock: one round at a time, whoever runs it
@@ -44,6 +44,7 @@ class _View:
     waiting: Mapping[str, int]
     spans: Mapping[str, tuple[Span, ...]]
     limits: Mapping[str, ScalingLimits]
+    allotted: Mapping[str, int]
 
 
 def tick(*, now: datetime) -> TickResult:
@@ -115,7 +116,8 @@ def _targets(tenant_ids: Sequence[str]) -> dict[str, ScalingTarget]:
 def _look(tenant_ids: Sequence[str], now: datetime) -> _View:
     profiles = effective_profiles(tenant_ids, now=now)
     limits = {tenant_id: profile.scaling for tenant_id, profile in profiles.items()}
-    return _View(active_backend().fleet(), signals.queue_depths(tenant_ids), signals.read_spans(), limits)
+    depths = signals.queue_depths(tenant_ids)
+    return _View(active_backend().fleet(), depths, signals.read_spans(), limits, worker_slots(tenant_ids))
 
 
 def _decide_each(
@@ -147,6 +149,7 @@ def _decide(policy: ScalingPolicy, target: ScalingTarget, view: _View, slots: in
         fleet=view.fleet,
         waiting=view.waiting.get(policy.tenant_id),
         slots=slots,
+        allotted=view.allotted.get(policy.tenant_id),
         active=_is_active(policy),
         settings=worker_settings(),
     )

@@ -24,6 +24,7 @@ REASON_CHOICES = [
     (Reason.STEP_LIMIT, _("Step limit")),
     (Reason.AT_MINIMUM, _("Minimum")),
     (Reason.AT_MAXIMUM, _("Maximum")),
+    (Reason.AT_ALLOCATION, _("Allocated worker slots")),
     (Reason.MACHINE_CAPACITY, _("Machine capacity")),
     (Reason.COOLDOWN_UP, _("Scale-up cooldown")),
     (Reason.COOLDOWN_DOWN, _("Scale-down cooldown")),

@@ -83,6 +83,10 @@ def at_maximum(high: int) -> str:
     return f"the policy's maximum is {high}"
 
 
+def at_allocation(slots: int) -> str:
+    return f"the tenant's allocation has {slots} worker {'slot' if slots == 1 else 'slots'}"
+
+
 def machine_capacity(room: int) -> str:
     return f"the machine's memory carries no more than {replicas(room)} of this tenant"
 

@@ -43,10 +43,12 @@ def observed(
     fleet: Fleet | None,
     waiting: int | None,
     slots: int | None,
+    allotted: int | None,
     active: bool,
     settings: WorkerSettings,
 ) -> Observed:
-    """Return one tenant's view of the round. `slots` are the workers that the machine can still take."""
+    """Return one tenant's view of the round. `slots` are the workers that the machine can still take, `allotted`
+    those that the tenant may have at all."""
     seen = fleet.tenants.get(tenant_id, TenantWorkers()) if fleet else TenantWorkers()
     busy = sum(worker.status is WorkerStatus.BUSY for worker in seen.workers)
     return Observed(
@@ -56,6 +58,7 @@ def observed(
         observed_at=fleet.observed_at if fleet else None,
         capacity=None if slots is None else current + slots,
         tenant_active=active,
+        allotted=allotted,
     )
 
 

@@ -1,5 +1,10 @@
 """The tenants app's front door."""
 
+from tenants.allocation.allocator import ResourceAllocator
+from tenants.allocation.data import AllocationChanged, AllocationState, OwnAllocation, PoolFacts, ResourceKind
+from tenants.allocation.machine import seed_pools
+from tenants.allocation.pools import add_pool, change_pool
+from tenants.allocation.selectors import all_pools, own_allocations, worker_slots
 from tenants.backups.making import back_up, backup_by_id, delete_backup
 from tenants.backups.making import path_of as backup_path
 from tenants.backups.restoring import manifest_of as backup_manifest
@@ -193,6 +198,8 @@ __all__ = [
     "TEMPLATE",
     "AccountNotFound",
     "AddressNotAllowed",
+    "AllocationChanged",
+    "AllocationState",
     "ApiKey",
     "ApiSessionFacts",
     "BackupFailed",
@@ -247,14 +254,18 @@ __all__ = [
     "Outcome",
     "OverrideFacts",
     "OverrideNotFound",
+    "OwnAllocation",
     "Permission",
+    "PoolFacts",
     "ProfileChanged",
     "ProfileField",
     "ProfileOverride",
     "ProfileValue",
     "ProfileValueNotUsable",
     "ReportNotFound",
+    "ResourceAllocator",
     "ResourceAmounts",
+    "ResourceKind",
     "Role",
     "ScalingLimits",
     "SchemaState",
@@ -287,6 +298,8 @@ __all__ = [
     "accept_invitation",
     "add_endpoint",
     "add_member",
+    "add_pool",
+    "all_pools",
     "all_profiles",
     "all_tenant_facts",
     "allows",
@@ -300,6 +313,7 @@ __all__ = [
     "backup_path",
     "cancel_deletion",
     "change_endpoint",
+    "change_pool",
     "change_role",
     "change_settings",
     "check_key_address",
@@ -353,6 +367,7 @@ __all__ = [
     "operator_by_token",
     "operator_role_of",
     "override_value",
+    "own_allocations",
     "permissions_of",
     "portal_address",
     "profile_values",
@@ -381,6 +396,7 @@ __all__ = [
     "run_isolation_report",
     "run_job",
     "schemas_behind",
+    "seed_pools",
     "send_test",
     "set_key_networks",
     "set_operator_role",
@@ -399,4 +415,5 @@ __all__ = [
     "title_of",
     "usable_key_facts",
     "versions_of",
+    "worker_slots",
 ]

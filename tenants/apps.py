@@ -7,4 +7,5 @@ class TenantsConfig(AppConfig):
     verbose_name = _("Tenants")
 
     def ready(self) -> None:
+        from tenants.allocation import lifecycle  # noqa: F401 - takes part in lives
         from tenants.webhooks import fanout, upkeep  # noqa: F401 - subscribes to events, takes part in lives' ends

@@ -11,6 +11,7 @@ from kombu.exceptions import OperationalError
 
 from core.clock import utc_now
 from core.tenancy.celery import PlatformTask
+from tenants.allocation import upkeep as capacity
 from tenants.backups import schedule
 from tenants.fleet import fingerprint
 from tenants.isolation import reporting
@@ -66,6 +67,15 @@ def backup_drill() -> str | None:
 @shared_task(base=PlatformTask, name="tenants.deliver_webhooks", ignore_result=True)
 def deliver_webhooks() -> int:
     return delivery.run_deliveries(now=utc_now())
+
+
+@shared_task(base=PlatformTask, name="tenants.tend_capacity", ignore_result=True)
+def tend_capacity() -> int:
+    return capacity.tend(now=utc_now())
+
+
+class _Bell:
+    """Asks a worker to look for due jobs, at most once in a gap: a burst of new jobs asks once."""
 
 
 @shared_task(base=PlatformTask, name="tenants.prune_webhooks", ignore_result=True)

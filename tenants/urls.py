@@ -1,10 +1,11 @@
-"""REST routes of tenants, members and keys, under /api/v1/."""
+"""REST routes of tenants, members, keys and capacity, under /api/v1/."""
 
 from __future__ import annotations
 
 from django.urls import path
 
 from tenants import member_views, network_views, session_views, views
+from tenants.allocation import views as allocation_views
 from tenants.centre import views as centre
 from tenants.isolation.views import IsolationReportDetail
 from tenants.webhooks import views as webhooks
@@ -26,6 +27,13 @@ urlpatterns = [
     path("tenants/<str:tenant_id>/invitations", member_views.InvitationList.as_view()),
     path("tenants/<str:tenant_id>/invitations/<str:invitation_id>", member_views.InvitationDetail.as_view()),
     path("tenants/<str:tenant_id>/isolation-report", IsolationReportDetail.as_view()),
+    path("tenants/<str:tenant_id>/allocations", allocation_views.AllocationList.as_view()),
+    path("tenants/<str:tenant_id>/allocations/<str:allocation_id>", allocation_views.AllocationDetail.as_view()),
+    path("tenants/<str:tenant_id>/allocations/<str:allocation_id>/move-up", allocation_views.MoveUp.as_view()),
+    path("capacity/pools", allocation_views.PoolList.as_view()),
+    path("capacity/pools/<str:pool_id>", allocation_views.PoolDetail.as_view()),
+    path("capacity/waiting", allocation_views.WaitingList.as_view()),
+    path("capacity/waiting/retry", allocation_views.RetryWaiting.as_view()),
     path("tenants/<str:tenant_id>/keys", views.KeyList.as_view()),
     path("tenants/<str:tenant_id>/keys/<str:key_id>", views.KeyDetail.as_view()),
     path("tenants/<str:tenant_id>/settings", centre.SettingList.as_view()),

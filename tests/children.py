@@ -27,10 +27,10 @@ def database_url() -> str:
     return f"postgresql://{login}@{settings['host']}:{settings['port']}/{settings['dbname']}"
 
 
-def run_child(body: str, *, faults: str = "") -> subprocess.CompletedProcess[str]:
+def run_child(body: str, *, faults: str = "", seconds: float = 60) -> subprocess.CompletedProcess[str]:
     """Run the lines of `body` in the operator's scope; a fault point that is named kills the process."""
     environment = os.environ | {"DATABASE_URL": database_url(), "LUMOS_FAULTS": faults}
     program = _FRAME + "\n".join(f"    {line}" for line in body.strip().splitlines())
     return subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=seconds
     )

@@ -38,6 +38,7 @@ class Area(StrEnum):
     CATALOGUE = "catalogue"
     PROVIDER_KEYS = "provider keys"
     SCALING = "scaling"
+    CAPACITY = "capacity"
     AUDIT = "audit"
     PLATFORM = "platform"
 
@@ -65,6 +66,7 @@ AREAS: Mapping[Area, frozenset[str]] = {
     Area.CATALOGUE: frozenset({"proxy.provider", "proxy.model"}),
     Area.PROVIDER_KEYS: frozenset({"proxy.providerkey"}),
     Area.SCALING: frozenset({"scaling.scalingpolicy", "scaling.scalingdecision"}),
+    Area.CAPACITY: frozenset({"tenants.capacitypool", "tenants.allocation"}),
     Area.AUDIT: frozenset({"audit.auditentry", "audit.chainhead"}),
     Area.PLATFORM: frozenset(
         {
@@ -96,6 +98,7 @@ _TABLE: Mapping[Area, tuple[Level, Level, Level, Level]] = {
     Area.CATALOGUE: (_V, _V, _V, _V),
     Area.PROVIDER_KEYS: (_C, _N, _N, _N),
     Area.SCALING: (_V, _N, _C, _V),
+    Area.CAPACITY: (_V, _N, _C, _V),
     Area.AUDIT: (_V, _V, _V, _V),
     Area.PLATFORM: (_V, _N, _V, _V),
 }

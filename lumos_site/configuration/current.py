@@ -16,6 +16,7 @@ from lumos_site.configuration.document import (
     LimitWord,
     ModelEntry,
     PlanEntry,
+    PoolEntry,
     ProviderEntry,
     ScalingEntry,
     Secret,
@@ -33,6 +34,7 @@ from tenants.api import (
     TenantFacts,
     TenantStatus,
     TenantType,
+    all_pools,
     all_tenant_facts,
     configuration_of,
 )
@@ -53,6 +55,7 @@ def read_current(now: datetime) -> Current:
     keys, limits = _keys(), stored_limits()
     return Current(
         document=Document(
+            pools=tuple(_pools()),
             providers=tuple(_providers()),
             models=tuple(_models(now)),
             plans=tuple(_plans(limits)),
@@ -69,6 +72,13 @@ def variable_for(provider: str, key: str) -> str:
     words = [provider] if key == "main" else [provider, key]
     name = "_".join("".join(c if c.isascii() and c.isalnum() else "_" for c in word) for word in words)
     return f"{'_' if name[:1].isdigit() else ''}{name.upper()}_API_KEY"
+
+
+def _pools() -> list[PoolEntry]:
+    return [
+        PoolEntry(pool.region, pool.name, pool.kind, pool.capacity, pool.oversubscription, pool.accepting)
+        for pool in all_pools()
+    ]
 
 
 def _providers() -> list[ProviderEntry]:

@@ -5,6 +5,7 @@ Owns the order of the sections. What a file does not mention stays as it is; not
 
 from __future__ import annotations
 
+from lumos_site.configuration.capacity_changes import compare_pools
 from lumos_site.configuration.catalogue_changes import compare_models, compare_providers
 from lumos_site.configuration.changes import Change, Findings
 from lumos_site.configuration.current import Current
@@ -16,6 +17,7 @@ from lumos_site.configuration.tenant_changes import compare_tenants
 def changes_between(wanted: Document, current: Current) -> list[Change]:
     """The changes that lead from `current` to `wanted`. Raises ConfigurationRefused for what cannot be."""
     findings = Findings()
+    compare_pools(wanted, current, findings)
     compare_providers(wanted, current, findings)
     compare_models(wanted, current, findings)
     compare_plans(wanted, current, findings)

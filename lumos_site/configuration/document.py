@@ -15,7 +15,7 @@ from billing.api import PlanPrice
 from lumos_site.configuration.marks import Place
 from quotas.api import Dimension
 from scaling.api import Mode
-from tenants.api import Role, TenantType
+from tenants.api import ResourceKind, Role, TenantType
 
 NOWHERE = Place("installation", 0, 0)
 
@@ -160,7 +160,21 @@ class TenantEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolEntry:
+    """How much of one kind a host has, and how many times it may be given out."""
+
+    region: str
+    name: str
+    kind: ResourceKind
+    capacity: int | None = None
+    oversubscription: Decimal | None = None
+    accepting: bool | None = None
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
+    pools: tuple[PoolEntry, ...] = ()
     providers: tuple[ProviderEntry, ...] = ()
     models: tuple[ModelEntry, ...] = ()
     plans: tuple[PlanEntry, ...] = ()

@@ -23,6 +23,7 @@ from lumos_site.configuration.document import (
     LimitWord,
     ModelEntry,
     PlanEntry,
+    PoolEntry,
     ProviderEntry,
     TenantEntry,
 )
@@ -38,6 +39,7 @@ HEADER = """\
 def export_text(document: Document) -> str:
     """The file as text."""
     content: Plain = {
+        "capacity": _capacity(document.pools),
         "providers": {entry.name: _provider(entry) for entry in document.providers},
         "models": {entry.name: _model(entry) for entry in document.models},
         "tenant_types": {entry.type.value: {"limits": _limits(entry.limits)} for entry in document.tenant_types},
@@ -68,6 +70,21 @@ def _value(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     return value
+
+
+def _capacity(pools: Iterable[PoolEntry]) -> Plain:
+    """Region, host, kind; an amount alone where there is nothing else to say."""
+    content: Plain = {}
+    for pool in pools:
+        plain = _plain(pool, "region", "name", "kind")
+        plain["oversubscription"] = pool.oversubscription
+        if plain["oversubscription"] == 1:
+            del plain["oversubscription"]
+        if pool.accepting:
+            del plain["accepting"]
+        said = plain["capacity"] if len(plain) == 1 else plain
+        content.setdefault(pool.region, {}).setdefault(pool.name, {})[pool.kind.value] = said
+    return content
 
 
 def _provider(entry: ProviderEntry) -> Plain:

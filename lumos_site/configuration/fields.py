@@ -45,6 +45,10 @@ class Fields:
     def has(self, name: str) -> bool:
         return name in self._values
 
+    def node(self, name: str) -> yaml.Node | None:
+        """What stands behind a name, for what may be said in more than one form."""
+        return self._values.get(name)
+
     def place_of(self, name: str) -> Place:
         return self.source.place(self._values.get(name, self._node))
 

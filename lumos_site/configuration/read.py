@@ -15,10 +15,11 @@ import yaml
 from lumos_site.configuration.document import CostEntry, Document, ModelEntry, ProviderEntry, Secret
 from lumos_site.configuration.fields import Fields
 from lumos_site.configuration.marks import ConfigurationRefused, Mistake, Place, Source, compose
+from lumos_site.configuration.read_capacity import read_capacity
 from lumos_site.configuration.read_plans import read_plan, read_type
 from lumos_site.configuration.read_tenants import read_tenant
 
-_SECTIONS = ("providers", "models", "plans", "tenant_types", "tenants")
+_SECTIONS = ("capacity", "providers", "models", "plans", "tenant_types", "tenants")
 _PROVIDER = ("kind", "base_url", "enabled", "options", "key", "keys", "models")
 _MODEL = ("provider", "upstream_name", "kinds", "context", "max_output", "default_output", "enabled", "cost")
 _COST = ("currency", "input_per_million", "cached_per_million", "output_per_million")
@@ -64,6 +65,7 @@ def _document(source: Source, root: yaml.Node, environment: Mapping[str, str]) -
             source.mistakes.append(Mistake(model.place, f"models.{model.name}", message))
         models.append(model)
     return Document(
+        pools=read_capacity(sections),
         providers=tuple(provider for provider, _ in pairs),
         models=tuple(models),
         plans=sections.named("plans", read_plan),

@@ -11,14 +11,14 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 
-def _item(title: Any, icon: str, model: str) -> dict[str, Any]:
-    """A link to a model's list, shown to accounts that may see it."""
+def _item(title: Any, icon: str, model: str, page: str = "changelist") -> dict[str, Any]:
+    """A link to a model's list or another page of it, shown to accounts that may see it."""
     app, _dot, name = model.partition(".")
 
     def permitted(request: HttpRequest) -> bool:
         return bool(request.user.has_perm(f"{app}.view_{name}"))
 
-    link = reverse_lazy(f"admin:{app}_{name}_changelist")
+    link = reverse_lazy(f"admin:{app}_{name}_{page}")
     return {"title": title, "icon": icon, "link": link, "permission": permitted}
 
 
@@ -63,9 +63,12 @@ _NAVIGATION = [
         _item(_("Model costs"), "payments", "billing.modelcost"),
     ),
     _group(
-        _("Scaling"),
+        _("Capacity and scaling"),
         _item(_("Policies"), "autorenew", "scaling.scalingpolicy"),
         _item(_("Decisions"), "timeline", "scaling.scalingdecision"),
+        _item(_("Capacity"), "memory", "tenants.capacitypool", "overview"),
+        _item(_("Capacity pools"), "dns", "tenants.capacitypool"),
+        _item(_("Allocations"), "view_quilt", "tenants.allocation"),
     ),
     _group(
         _("Platform"),

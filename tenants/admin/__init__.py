@@ -1,6 +1,8 @@
 """The operators' pages of tenants and credentials; translates clicks into services, decides nothing."""
 
+from tenants.admin.allocations import AllocationAdmin
 from tenants.admin.backups import TenantBackupAdmin
+from tenants.admin.capacity import CapacityPoolAdmin
 from tenants.admin.credentials import ApiKeyAdmin, OperatorTokenAdmin
 from tenants.admin.fleet import SchemaStateAdmin
 from tenants.admin.invitations import InvitationAdmin
@@ -11,7 +13,9 @@ from tenants.admin.tenants import TenantAdmin
 from tenants.admin.webhooks import WebhookDeliveryAdmin
 
 __all__ = [
+    "AllocationAdmin",
     "ApiKeyAdmin",
+    "CapacityPoolAdmin",
     "DomainAdmin",
     "InvitationAdmin",
     "IsolationReportAdmin",

@@ -1,6 +1,7 @@
 """The tenants app's tables, by what they are about."""
 
 from tenants.models.backups import TenantBackup
+from tenants.models.capacity import Allocation, AllocationPart, CapacityPool
 from tenants.models.credentials import ApiKey, OperatorToken
 from tenants.models.fleet import SchemaState
 from tenants.models.isolation import IsolationReport
@@ -14,8 +15,11 @@ from tenants.models.tenant import Domain, Tenant
 from tenants.models.webhooks import WebhookDelivery
 
 __all__ = [
+    "Allocation",
+    "AllocationPart",
     "ApiKey",
     "ApiSession",
+    "CapacityPool",
     "Domain",
     "Invitation",
     "IsolationReport",

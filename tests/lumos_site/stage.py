@@ -18,8 +18,11 @@ from quotas.api import Dimension, recover, seed_type_limits, set_limit, set_plan
 from quotas.models import QuotaAlert
 from scaling.api import ensure_policy
 from scaling.models import ScalingDecision
+from tenants.allocation.allocator import allocate
+from tenants.allocation.data import ResourceKind
+from tenants.allocation.pools import add_pool
 from tenants.api import Role, invite_member
-from tenants.data import BackupKind, BackupStatus, SchemaStatus
+from tenants.data import BackupKind, BackupStatus, ResourceAmounts, SchemaStatus
 from tenants.isolation.registry import CheckResult, FenceKind, Outcome
 from tenants.models import IsolationReport, SchemaState, TenantBackup, WebhookDelivery
 from tests.billing.facts import fact, send
@@ -44,6 +47,7 @@ def set_stage(olivia: Operator) -> dict[str, Player]:
     acme = players["acme"].tenant.id
     invite_member(tenant_id=acme, email="new@acme.example", role=Role.VIEWER, owners=True, acting=TESTER, now=now)
     _upkeep(players["acme"])
+    _capacity(players)
     seal_waiting(now=now)
     ingest_pending(now=now)
     every = IntervalSchedule.objects.create(every=10, period="seconds")
@@ -114,6 +118,20 @@ def _decision(acme: Player) -> None:
         first_at=now,
         last_at=now,
     )
+
+
+def _capacity(players: dict[str, Player]) -> None:
+    now = utc_now()
+    kind = ResourceKind.GPUS
+    add_pool(region="local", name="host-1", kind=kind, capacity=2, acting=TESTER, now=now)
+    for name, gpus in (("acme", 2), ("globex", 1)):
+        allocate(
+            tenant_id=players[name].tenant.id,
+            request_key="training",
+            amounts=ResourceAmounts(gpus=gpus),
+            acting=TESTER,
+            now=now,
+        )
 
 
 def _upkeep(acme: Player) -> None:

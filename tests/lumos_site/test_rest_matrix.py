@@ -44,6 +44,8 @@ def _path(route: str, tenant_id: str) -> str:
         "member_id": f"mem_{tenant_id}",
         "invitation_id": f"invite_{tenant_id}",
         "session_id": f"ses_{tenant_id}",
+        "allocation_id": f"alloc_{tenant_id}",
+        "pool_id": f"pool_{tenant_id}",
         "dimension": "tokens_per_minute",
         "chain": "platform",
         "name": "playground.default_model",

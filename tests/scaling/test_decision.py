@@ -286,6 +286,22 @@ def test_an_unknown_capacity_does_not_cap():
     assert decided(seen(130, capacity=None)).final == 3
 
 
+def test_the_allocation_is_the_most_and_says_so():
+    outcome = decided(seen(200, 200, allotted=3))
+    assert (outcome.final, outcome.reason) == (3, Reason.AT_ALLOCATION)
+    assert "the tenant's allocation has 3 worker slots" in outcome.sentence
+    assert "the tenant's allocation has 1 worker slot;" in decided(seen(200, allotted=1), mode=Mode.PAUSED).sentence
+
+
+def test_workers_beyond_the_allocation_go_at_once_also_below_the_policys_minimum():
+    outcome = decided(seen(60, 60, 60, allotted=0), watched(0, scaled_down_at=ago(1)), min_replicas=2)
+    assert (outcome.final, outcome.reason) == (0, Reason.AT_ALLOCATION)
+
+
+def test_what_is_not_rationed_does_not_cap():
+    assert decided(seen(130, allotted=None)).final == 3
+
+
 def test_a_second_step_up_waits_for_its_cooldown():
     outcome = decided(seen(120), watched(600, scaled_up_at=ago(10)))
     assert (outcome.final, outcome.wanted, outcome.reason) == (1, 2, Reason.COOLDOWN_UP)
@@ -352,6 +368,7 @@ def observations(draw):
         queue_depth=draw(st.one_of(st.none(), st.integers(0, 200))),
         observed_at=draw(st.one_of(st.none(), st.integers(0, 120).map(ago))),
         capacity=draw(st.one_of(st.none(), st.integers(0, 12))),
+        allotted=draw(st.one_of(st.none(), st.integers(0, 12))),
     )
 
 
@@ -366,20 +383,27 @@ def histories(draw):
     )
 
 
+def most(policy, observed):
+    """The number above which policy or allocation take away at once."""
+    return policy.max_replicas if observed.allotted is None else min(policy.max_replicas, observed.allotted)
+
+
 @given(policies(), observations(), histories())
 def test_the_outcome_stays_within_the_bounds(policy, observed, history):
     final = decide(policy, observed, history, NOW).final
     assert final <= policy.max_replicas
     room = policy.max_replicas if observed.capacity is None else max(observed.current, observed.capacity)
     assert final <= room
-    assert final >= min(policy.min_replicas, room)
+    slots = policy.max_replicas if observed.allotted is None else observed.allotted
+    assert final <= slots
+    assert final >= min(policy.min_replicas, room, slots)
 
 
 @given(policies(), observations(), histories())
 def test_a_missing_signal_never_lowers(policy, observed, history):
     outcome = decide(policy, observed, history, NOW)
     missing = any(proposal.health is Health.MISSING for proposal in outcome.proposals)
-    if missing and observed.current <= policy.max_replicas:
+    if missing and observed.current <= most(policy, observed):
         assert outcome.final >= observed.current
 
 
@@ -387,14 +411,14 @@ def test_a_missing_signal_never_lowers(policy, observed, history):
 def test_nothing_is_lowered_before_a_full_window(policy, observed, history):
     window = timedelta(seconds=policy.scale_down_cooldown_seconds)
     outcome = decide(policy, observed, history, NOW)
-    if not window_is_full(history, NOW, window) and observed.current <= policy.max_replicas:
+    if not window_is_full(history, NOW, window) and observed.current <= most(policy, observed):
         assert outcome.final >= observed.current
 
 
 @given(policies(), observations(), histories())
 def test_both_cooldowns_are_respected(policy, observed, history):
     final = decide(policy, observed, history, NOW).final
-    inside = policy.min_replicas <= observed.current <= policy.max_replicas
+    inside = policy.min_replicas <= observed.current <= most(policy, observed)
     up, down = history.scaled_up_at, history.scaled_down_at
     up_open = up is None or NOW - up >= timedelta(seconds=policy.scale_up_cooldown_seconds)
     down_open = all(

@@ -37,7 +37,17 @@ from scaling.models import ScalingDecision, ScalingTarget
 from scaling.recording import prune_unchanged
 from scaling.tasks import prune_decisions
 from scaling.tasks import tick as tick_task
-from tenants.api import ProfileField, override_value, resume_tenant, run_due_jobs, suspend_tenant
+from tenants.api import (
+    ProfileField,
+    ResourceAllocator,
+    ResourceAmounts,
+    ResourceKind,
+    add_pool,
+    override_value,
+    resume_tenant,
+    run_due_jobs,
+    suspend_tenant,
+)
 from tests.cast import TESTER, found_acme, found_globex
 from tests.scaling.conftest import GIB, NOW, after, orders, report, worker
 from tests.scaling.running import decisions_of
@@ -69,6 +79,28 @@ def test_a_round_raises_to_the_minimum_stores_why_and_orders_it(policy, commits)
     assert decision.changed
     assert store.read_targets(control())[policy.tenant_id].queue == queue_of(policy.tenant_id)
     assert orders() == {policy.tenant_id: 1}
+
+
+def test_a_tenant_runs_no_more_workers_than_it_has_slots_of(policy, commits, globex):
+    add_pool(region="local", name="a", kind=ResourceKind.WORKER_SLOTS, capacity=5, acting=TESTER, now=NOW)
+    row = ResourceAllocator.allocate(
+        tenant_id=policy.tenant_id,
+        request_key="workers",
+        amounts=ResourceAmounts(worker_slots=2),
+        acting=TESTER,
+        now=NOW,
+    )
+    ScalingTarget.objects.create(tenant_id=policy.tenant_id, replicas=3)
+    ScalingTarget.objects.create(tenant_id=globex.tenant.id, replicas=3)
+    set_policy(tenant_id=globex.tenant.id, acting=TESTER, now=NOW, max_replicas=4)
+    with commits():
+        tick(now=NOW)
+    assert orders() == {policy.tenant_id: 2, globex.tenant.id: 3}
+    assert decisions_of(policy.tenant_id)[0].reason == Reason.AT_ALLOCATION
+    ResourceAllocator.release(tenant_id=policy.tenant_id, allocation_id=row.id, acting=TESTER, now=NOW)
+    with commits():
+        tick(now=after(15))
+    assert orders() == {policy.tenant_id: 0, globex.tenant.id: 3}
 
 
 def test_load_raises_and_equal_rounds_share_a_row(policy, commits):

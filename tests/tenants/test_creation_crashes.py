@@ -38,7 +38,7 @@ from tenants.api import run_due_jobs
 run_due_jobs(now=utc_now())
 """
 SYNCHRONOUS = ["stored", "audited", "recorded"]
-STEPS = ["owner", "plan", "scaling", "gateway", "announce"]
+STEPS = ["owner", "capacity", "plan", "scaling", "gateway", "announce"]
 
 
 def crash(body: str, point: str) -> None:

@@ -1,0 +1,1 @@
+"""Which part of the machines each tenant may use: pools, allocations, the waiting list."""

@@ -1,0 +1,54 @@
+"""What a tenant's profile grants, as an allocation of its own that follows the profile; owns no amount."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from audit.api import SYSTEM
+from tenants.allocation.allocator import CEILING, allocate, release, resize
+from tenants.allocation.data import AllocationState, ResourceKind, by_kind
+from tenants.allocation.selectors import wanted_by
+from tenants.data import TenantStatus
+from tenants.models import Allocation, Tenant
+from tenants.profiles.effective import effective_profile, effective_profiles
+
+
+def follow_ceiling(tenant_id: str, *, now: datetime) -> Allocation | None:
+    """Ask for what the profile grants now; the allocation, or None where that is nothing. Raises TenantNotFound.
+
+    Where an operator has released it, it stays so.
+    """
+    amounts = effective_profile(tenant_id, now=now).ceiling
+    row = Allocation.objects.filter(tenant_id=tenant_id, request_key=CEILING).order_by("-id").first()
+    if row is None and by_kind(amounts):
+        return allocate(tenant_id=tenant_id, request_key=CEILING, amounts=amounts, acting=SYSTEM, now=now)
+    if row is None or row.state == AllocationState.RELEASED:
+        return None
+    if not by_kind(amounts):
+        return release(tenant_id=tenant_id, allocation_id=row.id, acting=SYSTEM, now=now)
+    if wanted_by(row) != by_kind(amounts):
+        return resize(tenant_id=tenant_id, allocation_id=row.id, amounts=amounts, acting=SYSTEM, now=now)
+    return row
+
+
+def follow_profiles(*, now: datetime, most: int = 200) -> int:
+    """For what no event told: profiles of whole types, and tenants from before there were allocations.
+
+    Returns how many tenants were given something else than they had, or their first.
+    """
+    active = list(Tenant.objects.filter(status=TenantStatus.ACTIVE).values_list("pk", flat=True))
+    known = {row.tenant_id: row for row in Allocation.objects.filter(request_key=CEILING).order_by("id")}
+    differing = [
+        tenant_id
+        for tenant_id, profile in effective_profiles(active, now=now).items()
+        if _differs(known.get(tenant_id), by_kind(profile.ceiling))
+    ]
+    for tenant_id in differing[:most]:
+        follow_ceiling(tenant_id, now=now)
+    return len(differing[:most])
+
+
+def _differs(row: Allocation | None, wanted: dict[ResourceKind, int]) -> bool:
+    if row is None:
+        return bool(wanted)
+    return row.state != AllocationState.RELEASED and wanted_by(row) != wanted

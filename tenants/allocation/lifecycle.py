@@ -1,0 +1,40 @@
+"""What allocation does at the turns of a tenant's life; each part may run again with the same end."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from audit.api import SYSTEM
+from core.clock import utc_now
+from core.events import subscribe
+from core.lifecycle import Moment, takes_part
+from tenants.allocation.allocator import release
+from tenants.allocation.ceilings import follow_ceiling
+from tenants.allocation.data import AllocationState
+from tenants.data import TenantChanged, TenantStatus
+from tenants.models import Allocation
+
+
+@takes_part(Moment.BORN, "capacity")
+def give_ceiling(tenant_id: str, now: datetime) -> str:
+    """What the profile grants; a tenant that has to wait for it is there all the same."""
+    row = follow_ceiling(tenant_id, now=now)
+    return row.reason if row else "its profile grants nothing"
+
+
+@takes_part(Moment.GONE, "capacity")
+def give_everything_back(tenant_id: str, now: datetime) -> str:
+    """Others get it at once. The rows go too; what was held when is in the audit log."""
+    rows = list(Allocation.objects.filter(tenant_id=tenant_id).order_by("id"))
+    held = [row for row in rows if row.state != AllocationState.RELEASED]
+    for row in held:
+        release(tenant_id=tenant_id, allocation_id=row.id, acting=SYSTEM, now=now)
+    Allocation.objects.filter(tenant_id=tenant_id).delete()
+    return f"{len(held)} allocations were released"
+
+
+@subscribe(TenantChanged)
+def follow_tenant(event: TenantChanged) -> None:
+    """Another type, plan or override may grant something else."""
+    if event.status == TenantStatus.ACTIVE:
+        follow_ceiling(event.tenant_id, now=utc_now())

@@ -1,0 +1,93 @@
+"""The section `capacity` of configuration files: read with all its mistakes, applied, exported as it was said."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from core.clock import utc_now
+from lumos_site.configuration.apply import apply_document, find_changes
+from lumos_site.configuration.current import read_current
+from lumos_site.configuration.export import export_text
+from lumos_site.configuration.marks import ConfigurationRefused
+from lumos_site.configuration.read import read_text
+from tenants.api import ResourceAllocator, ResourceAmounts, all_pools, change_pool
+from tests.cast import TESTER, Player
+
+FILE = """\
+capacity:
+  local:
+    host-1:
+      cpu_millicores: {capacity: 16000, oversubscription: 2.5}
+      memory_mib: 65536
+      gpus: {capacity: 2, accepting: false}
+  moon:
+    rover:
+      worker_slots: 4
+"""
+
+
+def apply(text: str, tmp_path) -> list[str]:
+    document = read_text(text)
+    changes = find_changes(document, utc_now())
+    apply_document(document, expected=changes, acting=TESTER, now=utc_now(), keys_file=tmp_path / "keys.json")
+    return [str(change) for change in changes]
+
+
+def test_pools_are_made_once_and_exported_as_they_were_said(db, tmp_path) -> None:
+    said = apply(FILE, tmp_path)
+    assert said[0] == "+ pool local.host-1.cpu_millicores\n    capacity: 16000\n    oversubscription: 2.5"
+    assert apply(FILE, tmp_path) == []
+    assert [(pool.name, pool.kind.value, pool.limit, pool.accepting) for pool in all_pools()] == [
+        ("host-1", "cpu_millicores", 40_000, True),
+        ("host-1", "memory_mib", 65_536, True),
+        ("host-1", "gpus", 2, False),
+        ("rover", "worker_slots", 4, True),
+    ]
+    text = export_text(read_current(utc_now()).document)
+    assert find_changes(read_text(text), utc_now()) == []
+    assert "memory_mib: 65536" in text
+
+
+def test_a_resize_is_told_and_what_is_not_mentioned_stays(db, tmp_path) -> None:
+    apply(FILE, tmp_path)
+    said = apply("capacity: {local: {host-1: {cpu_millicores: {oversubscription: 4}}}}", tmp_path)
+    assert said == ["~ pool local.host-1.cpu_millicores\n    oversubscription: 2.5 → 4"]
+    [cpu] = [pool for pool in all_pools() if pool.kind.value == "cpu_millicores"]
+    assert (cpu.capacity, cpu.oversubscription) == (16_000, Decimal(4))
+    change_pool(pool_id=cpu.id, capacity=1, acting=TESTER, now=utc_now())
+    assert len(all_pools()) == 4
+
+
+def test_less_than_is_given_out_is_a_mistake_at_its_line(acme: Player, tmp_path) -> None:
+    apply(FILE, tmp_path)
+    ResourceAllocator.allocate(
+        tenant_id=acme.tenant.id,
+        request_key="work",
+        amounts=ResourceAmounts(memory_mib=100),
+        acting=TESTER,
+        now=utc_now(),
+    )
+    with pytest.raises(ConfigurationRefused, match=r"1:41: pool local.host-1.memory_mib: More is given out"):
+        apply("capacity: {local: {host-1: {memory_mib: 99}}}", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ("capacity: {local: {a: {cpus: 1}}}", "cpus: is not known here"),
+        ("capacity: {local: {a: {gpus: many}}}", "capacity: must be a whole number"),
+        ("capacity: {local: {a: {gpus: {accepting: maybe}}}}", "accepting: must be true or false"),
+        ("capacity: {local: {a: 5}}", "must be a map"),
+        ("capacity: {local: {a: {gpus: {oversubscription: -1}}}}", "must be a number of 0 or more"),
+    ],
+)
+def test_mistakes_are_told_with_their_place(text: str, mistake: str) -> None:
+    with pytest.raises(ConfigurationRefused, match=mistake):
+        read_text(text)
+
+
+def test_a_new_pool_needs_a_capacity(db) -> None:
+    with pytest.raises(ConfigurationRefused, match=r"capacity.local.a.gpus.capacity: is missing"):
+        find_changes(read_text("capacity: {local: {a: {gpus: {accepting: true}}}}"), utc_now())
