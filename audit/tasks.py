@@ -10,6 +10,7 @@ from audit.chain import witness
 from audit.chain.sealing import seal_waiting
 from audit.chain.verification import check_chains
 from core.clock import utc_now
+from core.master_keys import is_sealed
 from core.tenancy.celery import PlatformTask
 
 
@@ -25,6 +26,9 @@ def prune_outbox() -> int:
 
 @shared_task(base=PlatformTask, name="audit.seal", ignore_result=True)
 def seal() -> int:
+    """Entries wait while the installation is sealed: with its secrets file, the signing key may be away too."""
+    if is_sealed():
+        return 0
     return seal_waiting(now=utc_now())
 
 

@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 import secrets as random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -52,14 +52,22 @@ class Secrets:
         return self._values[name]
 
     def find(self, name: str) -> str | None:
-        """The value called `name`, or None; makes nothing."""
-        if name not in self._values and self._path.exists():
-            changed_at = (
-                self._path.stat().st_mtime_ns
-            )  # asked for on every request, so the file is read when it changed
-            if changed_at != self._read_at:
-                self._values, self._read_at = json.loads(self._path.read_text() or "{}"), changed_at
+        """The value called `name`, or None; makes nothing. What another process wrote meanwhile is seen."""
+        try:
+            changed_at = self._path.stat().st_mtime_ns  # asked for on every request: read only what has changed
+        except OSError:
+            return self._values.get(name)
+        if changed_at != self._read_at:
+            self._values, self._read_at = json.loads(self._path.read_text() or "{}"), changed_at
         return self._values.get(name)
+
+    def put(self, changes: Mapping[str, str | None]) -> None:
+        """Store values under their names; None takes a name away. All of it or nothing."""
+        with self._locked() as stored:
+            stored.update({name: value for name, value in changes.items() if value is not None})
+            for name in [name for name, value in changes.items() if value is None]:
+                stored.pop(name, None)
+            self._values = dict(stored)
 
     @contextmanager
     def _locked(self) -> Iterator[dict[str, str]]:

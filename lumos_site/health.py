@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from asgiref.sync import sync_to_async
-from django.db import connection
+from django.db import DatabaseError, connection
 
+from core.master_keys import is_sealed
 from core.redis import control
 from core.tenancy import platform_scope
 from lumos_site.wire import Send, send_json
 from proxy.asgi import running_gateway
+from tenants.api import check_master_keys
 
 
 class NotServing(Exception):
@@ -35,6 +37,20 @@ def _ask_gateway() -> None:
         raise NotServing
 
 
+def _is_sealed(role: str) -> bool:
+    """Whether the master key is missing. Where there is a database it is asked which key that must be."""
+    if role != "gateway":
+        try:
+            with platform_scope():
+                check_master_keys()
+        except DatabaseError:
+            return is_sealed()
+        finally:
+            connection.close()
+    gateway = running_gateway()
+    return is_sealed() or (gateway is not None and gateway.catalogue.sealed)
+
+
 CHECKS: dict[str, dict[str, Callable[[], None]]] = {
     "gateway": {"redis": _ask_redis, "gateway": _ask_gateway},
     "control": {"database": _ask_database, "redis": _ask_redis},
@@ -54,6 +70,16 @@ def failures(role: str) -> dict[str, str]:
 
 
 async def answer_health(path: str, role: str, send: Send) -> None:
-    """200 when alive or ready, 503 with the names of what is missing."""
-    failed = {} if path == "/livez" else await sync_to_async(failures, thread_sensitive=False)(role)
-    await send_json(send, 503 if failed else 200, {"status": "unavailable" if failed else "ok", "failed": failed})
+    """200 when alive or ready, 503 with the names of what is missing.
+
+    Sealed is told as such. A gateway is of no use then; a process with the control plane in it is, for the operator.
+    """
+    if path == "/livez":
+        await send_json(send, 200, {"status": "ok", "failed": {}})
+        return
+    failed = await sync_to_async(failures, thread_sensitive=False)(role)
+    sealed = await sync_to_async(_is_sealed, thread_sensitive=False)(role)
+    if sealed and role == "gateway":
+        failed["master_key"] = "Sealed"
+    status = "unavailable" if failed else "sealed" if sealed else "ok"
+    await send_json(send, 503 if failed else 200, {"status": status, "failed": failed})

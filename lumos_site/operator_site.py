@@ -11,6 +11,7 @@ from unfold.sites import UnfoldAdminSite
 
 from lumos_site.dashboard import views
 from lumos_site.sign_in import OperatorSignInForm
+from tenants.api import check_master_keys
 
 
 class OperatorAdminSite(UnfoldAdminSite):  # type: ignore[misc]
@@ -22,6 +23,10 @@ class OperatorAdminSite(UnfoldAdminSite):  # type: ignore[misc]
     def __init__(self, name: str = "admin") -> None:
         super().__init__(name)
         self.disable_action("delete_selected")
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        context: dict[str, Any] = super().each_context(request)
+        return {**context, "is_sealed": not check_master_keys()}
 
     def extra_urls(self) -> list[URLPattern]:
         return [path("live/", self.live, name="live")]

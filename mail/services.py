@@ -19,6 +19,7 @@ from django.db import transaction
 
 from core.crypto import seal, unseal
 from core.errors import LumosError
+from core.master_keys import is_sealed
 from mail.conf import CLAIM, KEEP, LONGEST_WAIT, MOST_ATTEMPTS
 from mail.data import Letter
 from mail.models import OutgoingMail
@@ -45,6 +46,8 @@ def queue_mail(letter: Letter, *, now: datetime) -> OutgoingMail:
 def send_waiting(*, now: datetime, limit: int = 20) -> int:
     """Send what is due, oldest first; returns how many were sent. Safe to run in parallel."""
     sent = 0
+    if is_sealed():
+        return 0  # what cannot be read now is not a failed attempt
     for _number in range(limit):
         mail = _claim_next(now)
         if mail is None:

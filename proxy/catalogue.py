@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import structlog
 
+from core import master_keys
 from core.crypto import SealBroken, unseal
+from core.master_keys import Sealed
 from core.redis.pipe import RedisPipe
 from proxy.conf import GatewaySettings
 from proxy.providers import build
@@ -35,14 +37,17 @@ def seal_context(provider_id: str) -> str:
 
 
 class Catalogue:
-    """`loaded` is false until a published catalogue was read once."""
+    """`loaded` is false until a published catalogue was read once, `sealed` true while
+    the master key is missing: no provider's key opens then, and no provider is called."""
 
     def __init__(self, settings: GatewaySettings) -> None:
         self._settings = settings
         self._providers: dict[ProviderRecord, Provider] = {}
         self._retired: set[asyncio.Task[None]] = set()
+        self._record: CatalogueRecord | None = None
         self.routes: dict[str, Route] = {}
         self.loaded = False
+        self.sealed = False
 
     async def load(self, pipe: RedisPipe) -> None:
         """Reads what is published; keeps what it has when nothing is. Raises Unavailable."""
@@ -52,6 +57,8 @@ class Catalogue:
 
     def replace(self, record: CatalogueRecord) -> None:
         old = self._providers
+        master_keys.expect(dict(record.master_keys))
+        self._record, self.sealed = record, master_keys.is_sealed()
         self._providers = self._built(record)
         by_name = {config.name: provider for config, provider in self._providers.items()}
         self.routes = {
@@ -61,6 +68,12 @@ class Catalogue:
         for config, provider in old.items():
             if self._providers.get(config) is not provider:
                 self._retire(provider)
+
+    def try_to_open(self) -> None:
+        """When the master key has been put back, what was sealed opens without a restart."""
+        if self.sealed and self._record is not None and not master_keys.is_sealed():
+            log.info("proxy.catalogue.unsealed")
+            self.replace(self._record)
 
     def prune(self, now: float) -> None:
         for provider in self._providers.values():
@@ -78,7 +91,7 @@ class Catalogue:
             known = self._providers.get(config)
             try:
                 providers[config] = known or build(self._config(config))
-            except (KeyError, ValueError, SealBroken) as error:
+            except (KeyError, ValueError, SealBroken, Sealed) as error:
                 log.error("proxy.catalogue.provider_unusable", provider=config.name, error=str(error)[:200])
         return providers
 

@@ -20,6 +20,7 @@ LumosError
     ├── QuotaSpent                429  a period's quota; retrying does not help
     ├── PriceUnknown              503  no price, no call
     ├── NotReady                  503  configuration or Redis is away, or this process drains
+    ├── GatewaySealed             503  the master key is missing, so no provider's key opens
     ├── AccessWithdrawn           403  key revoked, tenant suspended or networks changed under an open stream
     ├── ClientGone                499  nobody is there to read; never sent
     └── ProviderFailure           502  the provider's fault
@@ -200,6 +201,13 @@ class NotReady(GatewayError):
     status = 503
     retry = True
     title = "The gateway cannot decide about requests at the moment"
+
+
+class GatewaySealed(GatewayError):
+    code = "sealed"
+    status = 503
+    retry = True
+    title = "This installation is sealed: its operator has to put the master key back"
 
 
 class AccessWithdrawn(GatewayError):

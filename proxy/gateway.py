@@ -86,6 +86,7 @@ class Gateway:
         if now - self._pruned_at > _PRUNE_SECONDS:
             self._pruned_at = now
             self.catalogue.prune(now)
+            self.catalogue.try_to_open()
 
     async def _on_change(self, kind: str, identifier: str) -> None:
         if kind == "key":

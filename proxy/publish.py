@@ -45,6 +45,7 @@ from tenants.api import (
     effective_profile,
     key_facts_by_id,
     key_facts_by_ids,
+    known_fingerprints,
     tenant_by_id,
     tenant_facts,
     usable_key_facts,
@@ -223,6 +224,7 @@ def _catalogue_record() -> CatalogueRecord:
     providers = Provider.objects.filter(enabled=True).prefetch_related("keys").order_by("name")
     models = Model.objects.filter(enabled=True, provider__enabled=True).select_related("provider").order_by("name")
     return CatalogueRecord(
+        master_keys=tuple(sorted(known_fingerprints().items())),
         providers=tuple(_provider_record(row) for row in providers),
         models=tuple(
             ModelRecord(

@@ -178,10 +178,11 @@ class ModelRecord:
 
 @dataclass(frozen=True, slots=True)
 class CatalogueRecord:
-    """All enabled providers and models."""
+    """All enabled providers and models; `master_keys` are version and fingerprint of what opens the providers' keys."""
 
     providers: tuple[ProviderRecord, ...]
     models: tuple[ModelRecord, ...]
+    master_keys: tuple[tuple[int, str], ...] = ()
 
     def to_json(self) -> bytes:
         return orjson.dumps(asdict(self))
@@ -192,6 +193,7 @@ class CatalogueRecord:
         return cls(
             providers=tuple(_provider(row) for row in fields["providers"]),
             models=tuple(_model(row) for row in fields["models"]),
+            master_keys=tuple((version, mark) for version, mark in fields.get("master_keys", ())),
         )
 
 

@@ -100,6 +100,11 @@ class TooManyKeys(Conflict):
     title = "This tenant has as many keys as one may have; revoke some that are not used"
 
 
+class MasterKeyInUse(Conflict):
+    code = "master_key_in_use"
+    title = "This version of the master key is in use"
+
+
 class WrongStatus(Conflict):
     code = "wrong_status"
     title = "The tenant's status does not allow this"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import redis as redis_library
 
+from core import master_keys
 from core.redis import namespace
 from core.tenancy import clear_scope, platform_scope
 from core.tenancy.context import PLATFORM, set_scope
@@ -27,6 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     In an xdist worker Django is set up before the worker's namespace is known, so the broker is told of it here.
     """
     set_scope(PLATFORM)
+    master_keys.make(1)
     options = {**app.conf.broker_transport_options, "global_keyprefix": f"{namespace()}:celery:"}
     app.conf.broker_transport_options = options
 

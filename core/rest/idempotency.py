@@ -21,6 +21,7 @@ from rest_framework.response import Response
 
 from core.crypto import seal, unseal
 from core.errors import Conflict, InvalidInput, Unavailable
+from core.master_keys import Sealed, is_sealed
 from core.redis import control, key
 from core.rest.principal import Principal
 
@@ -84,6 +85,8 @@ def claim(request: Request, caller: Principal) -> Claim | None:
         return None
     if _SHAPE.fullmatch(text) is None:
         raise InvalidInput(_("An Idempotency-Key has 1 to 255 visible ASCII characters."))
+    if is_sealed():
+        raise Sealed()  # now, and not when the answer is to be kept and the work is done
     digest = hashlib.sha256(f"{caller.kind}\0{caller.id}\0{request.path}\0{text}".encode()).hexdigest()
     mine = Claim(key("rest", "idempotency", digest), hashlib.sha256(request.body).hexdigest())
     try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from proxy.errors import CredentialRefused, NotReady, TooManyCredentials
+from proxy.errors import CredentialRefused, GatewaySealed, NotReady, TooManyCredentials
 from proxy.tokens import PREFIX, read_browser_token
 from tenants.api import TenantStatus
 
@@ -24,6 +24,8 @@ async def identify(exchange: Exchange, gateway: Gateway) -> None:
     """Sets key and tenant. Raises CredentialRefused, TooManyCredentials, Unavailable."""
     if not gateway.tail.attached:
         raise NotReady(retry_after_ms=1000)  # a revocation might not reach us, so nobody is known
+    if gateway.catalogue.sealed:
+        raise GatewaySealed()  # before anybody is looked up: with the secrets file, all keys' pepper may be gone too
     token = credential(exchange.headers)
     if token.startswith(PREFIX):
         key = read_browser_token(token, exchange.occurred_at_ms)

@@ -1,7 +1,8 @@
 """The file itself: a tar of manifest, dump and shared rows inside a sealed stream; owns its layout and its keys.
 
-The manifest comes first and says what the rest must be. The file's key is random and sealed in the header for this
-tenant and this file, so a header that was moved to another file does not open it.
+The manifest comes first and says what the rest must be. The file's key is random and sealed in the header under the
+tenant's data key, for this file: a header that was moved to another file does not open it, and none opens, wherever a
+copy of it lies, once the tenant is deleted.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from dataclasses import asdict, dataclass
 from tempfile import TemporaryFile
 from typing import IO, Any, BinaryIO, cast
 
-from core.crypto import SealBroken, seal, unseal
+from core.crypto import SealBroken, unseal
 from core.sealed_stream import SealedReader, SealedWriter, read_header
 from tenants.backups.contents import TableProof
 from tenants.errors import BackupFailed
 from tenants.models import TenantBackup
+from tenants.services.data_keys import seal_for_tenant, unseal_for_tenant
 
 MANIFEST, DUMP = "manifest.json", "schema.dump"
 _VERSION = 1
@@ -52,15 +54,27 @@ class Manifest:
         return cls(**given)
 
 
-def _context(header: Mapping[str, str]) -> str:
-    return f"tenants.backup:{header['tenant']}:{header['backup']}"
+def _place(header: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "tenant_id": header["tenant"],
+        "table": "tenants_tenantbackup",
+        "row": header["backup"],
+        "field": "key",
+    }
+
+
+def _opened_key(header: Mapping[str, str]) -> str:
+    """The file's key. Files that were made before tenants had data keys are sealed with the master key itself."""
+    if header["key"].startswith("v1."):
+        return unseal(header["key"], context=f"tenants.backup:{header['tenant']}:{header['backup']}")
+    return unseal_for_tenant(header["key"], **_place(header))
 
 
 def write_archive(target: BinaryIO, manifest: Manifest, dump: IO[bytes], shared: Mapping[str, IO[bytes]]) -> None:
     """Seal all parts into `target`. The parts are read from their beginning."""
     key = secrets.token_bytes(32)
     header = {"tenant": manifest.tenant["id"], "backup": manifest.backup}
-    header["key"] = seal(base64.b64encode(key).decode(), context=_context(header))
+    header["key"] = seal_for_tenant(base64.b64encode(key).decode(), **_place(header))
     sealed = SealedWriter(target, key, header)
     with tarfile.open(fileobj=cast(IO[bytes], sealed), mode="w|", format=tarfile.PAX_FORMAT) as tar:
         _add(tar, MANIFEST, io.BytesIO(manifest.to_json()))
@@ -86,7 +100,7 @@ def opened(source: BinaryIO, backup: TenantBackup) -> Iterator[tuple[Manifest, I
     header = read_header(source)
     if (header.get("tenant"), header.get("backup")) != (backup.tenant_id, backup.id):
         raise SealBroken("This file belongs to another backup")
-    key = base64.b64decode(unseal(header["key"], context=_context(header)))
+    key = base64.b64decode(_opened_key(header))
     with tarfile.open(fileobj=cast(IO[bytes], SealedReader(source, key, header)), mode="r|") as tar:
         parts = _parts(tar)
         name, text = next(parts, ("", io.BytesIO()))

@@ -6,7 +6,7 @@ from tenants.models.credentials import ApiKey, OperatorToken
 from tenants.models.fleet import SchemaState
 from tenants.models.isolation import IsolationReport
 from tenants.models.jobs import TenantJob
-from tenants.models.keys import TenantDataKey
+from tenants.models.keys import MasterKey, TenantDataKey
 from tenants.models.members import Invitation, Membership, Operator
 from tenants.models.pool import PooledSchema
 from tenants.models.profiles import ProfileOverride, TenantTypeProfile
@@ -23,6 +23,7 @@ __all__ = [
     "Domain",
     "Invitation",
     "IsolationReport",
+    "MasterKey",
     "Membership",
     "Operator",
     "OperatorToken",

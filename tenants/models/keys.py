@@ -29,3 +29,23 @@ class TenantDataKey(models.Model):
 
     def __repr__(self) -> str:
         return f"TenantDataKey({self.tenant_id!r}, kek_version={self.kek_version})"
+
+
+class MasterKey(models.Model):
+    """A version of the installation's master key, by its fingerprint; the key itself is in the secrets file.
+
+    What was set up once is expected from then on: without that very key a process is sealed.
+    """
+
+    version = models.PositiveSmallIntegerField(_("version"), primary_key=True)
+    fingerprint = models.CharField(_("fingerprint"), max_length=32, editable=False)
+    made_at = models.DateTimeField(_("made"), default=utc_now)
+    replaced_at = models.DateTimeField(_("replaced"), null=True)
+    retired_at = models.DateTimeField(_("retired"), null=True)
+
+    class Meta:
+        verbose_name = _("master key")
+        verbose_name_plural = _("master keys")
+
+    def __str__(self) -> str:
+        return f"v{self.version}"

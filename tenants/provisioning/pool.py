@@ -17,6 +17,7 @@ from tenants.models import PooledSchema
 from tenants.provisioning.head import code_head, template_head
 from tenants.provisioning.schema import create_schema, drop_schema
 from tenants.services.data_keys import destroy_data_key, make_data_key
+from tenants.services.master_keys import check_master_keys
 
 log = structlog.get_logger(__name__)
 LOCK = 7_052_031  # advisory lock: one process fills the pool
@@ -34,14 +35,14 @@ class Filled:
 def fill_pool(*, now: datetime, target: int | None = None, most: int | None = None) -> Filled:
     """One round towards `target` ready schemas, with at most `most` made or dropped; the rate is that of the rounds.
 
-    Does nothing while the template is at other migrations than this code: in a rolling update the old code must not
-    throw out what the new one makes.
+    Does nothing while the template is at other migrations than this code (in a rolling update the old code must not
+    throw out what the new one makes), nor while the installation is sealed.
     """
     settings = pool_settings()
     target = settings.size if target is None else target
     most = max(1, round(settings.per_second * FILL_SECONDS)) if most is None else most
     with alone(LOCK) as mine:
-        if not mine or template_head() != code_head():
+        if not mine or template_head() != code_head() or not check_master_keys():
             return Filled(led=False)
         dropped = _drop_outdated(most)
         missing = target - ready_schemas()

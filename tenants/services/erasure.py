@@ -14,6 +14,7 @@ from django.utils.translation import gettext_noop
 
 from audit.api import SYSTEM, emit, record
 from core.lifecycle import Moment, NotYet, kept_tables, parts_of
+from core.master_keys import is_sealed
 from tenants.backups.making import back_up
 from tenants.data import BackupKind, BackupStatus, JobKind, JobState, TenantChanged, TenantStatus
 from tenants.models import ApiKey, Membership, Tenant, TenantBackup, TenantJob
@@ -28,6 +29,8 @@ def export_once(job: TenantJob, now: datetime) -> str:
     """The last backup, if one was wished for. It is the tenant's like all others, and goes with it."""
     if not job.input.get("export"):
         return "nobody wished for one"
+    if is_sealed():
+        raise NotYet("this installation is sealed", seconds=60)
     made = TenantBackup.objects.filter(
         tenant_id=job.tenant_id, kind=BackupKind.EXPORT, status=BackupStatus.DONE, created_at__gte=job.asked_at
     ).first()
