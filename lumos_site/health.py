@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError, connection
@@ -37,9 +37,9 @@ def _ask_gateway() -> None:
         raise NotServing
 
 
-def _is_sealed(role: str) -> bool:
-    """Whether the master key is missing. Where there is a database it is asked which key that must be."""
-    if role != "gateway":
+def _is_sealed(role: str, failed: Container[str]) -> bool:
+    """Whether the master key is missing. Where a database answers it is asked which key that must be."""
+    if role != "gateway" and "database" not in failed:
         try:
             with platform_scope():
                 check_master_keys()
@@ -78,7 +78,7 @@ async def answer_health(path: str, role: str, send: Send) -> None:
         await send_json(send, 200, {"status": "ok", "failed": {}})
         return
     failed = await sync_to_async(failures, thread_sensitive=False)(role)
-    sealed = await sync_to_async(_is_sealed, thread_sensitive=False)(role)
+    sealed = await sync_to_async(_is_sealed, thread_sensitive=False)(role, failed)
     if sealed and role == "gateway":
         failed["master_key"] = "Sealed"
     status = "unavailable" if failed else "sealed" if sealed else "ok"

@@ -9,9 +9,9 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
+from core.master_keys import is_sealed
 from lumos_site.dashboard import views
 from lumos_site.sign_in import OperatorSignInForm
-from tenants.api import check_master_keys
 
 
 class OperatorAdminSite(UnfoldAdminSite):  # type: ignore[misc]
@@ -26,7 +26,7 @@ class OperatorAdminSite(UnfoldAdminSite):  # type: ignore[misc]
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         context: dict[str, Any] = super().each_context(request)
-        return {**context, "is_sealed": not check_master_keys()}
+        return {**context, "is_sealed": is_sealed()}
 
     def extra_urls(self) -> list[URLPattern]:
         return [path("live/", self.live, name="live")]

@@ -70,7 +70,7 @@ def _rewrap(column: Column, current: int, after: str, batch: int) -> tuple[int, 
     others = rf"v2\.(?!{current}\.)[0-9]+" + WRAPPED
     rows = _read(table, name, look=others, after=after, limit=batch)
     changed = [(place, made) for place, text in rows if (made := rewrapped(text, current)) != text]
-    text = sql.SQL(_UPDATE).format(**_names(table, name), type=sql.SQL(kind))  # type: ignore[arg-type]
+    text = sql.SQL(_UPDATE).format(**_names(table, name), type=sql.SQL(kind))
     with platform_scope(), connection.cursor() as cursor:
         for place, made in changed:
             cursor.execute(text.as_string(None), [made, place])
