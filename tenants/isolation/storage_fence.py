@@ -8,7 +8,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.utils.translation import gettext_lazy as _
 
-from core.crypto import SealBroken, WrappedKey, current_kek, unwrap_key
+from core.crypto import SealBroken, WrappedKey, unwrap_key
+from core.master_keys import current_version as current_kek
 from core.tenancy import TenantRef, platform_scope
 from tenants.isolation.registry import Broken, FenceKind, proves
 from tenants.models import TenantDataKey
