@@ -1,11 +1,13 @@
-"""How often somebody may try a password; owns two counters in Redis, and fails closed when Redis is away.
+"""How often somebody may try a password or a code; owns the counters in Redis, and fails closed when Redis is away.
 
-Counters: per address and account, and per address alone, each in a window that begins with the first attempt. The
-account is part of a counter's name as an HMAC only. `realm` tells sign-in pages apart: a tenant's id, or `operators`.
+Passwords: per address and account, and per address alone. Codes of a second step: per account, from wherever they
+come, because who guesses them knows the password. Each in a window that begins with the first attempt. The account is
+part of a counter's name as an HMAC only. `realm` tells sign-in pages apart: a tenant's id, or `operators`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import cast
 
 import redis as redis_library
@@ -18,6 +20,7 @@ from core.redis import control, key
 WINDOW_SECONDS = 900
 PER_ACCOUNT = 8
 PER_ADDRESS = 60
+CODES_PER_ACCOUNT = 8
 
 
 class TooManyAttempts(TooManyRequests):
@@ -27,7 +30,25 @@ class TooManyAttempts(TooManyRequests):
 
 def count_attempt(*, realm: str, address: str, account: str) -> None:
     """Count before the password is looked at. Raises TooManyAttempts, and Unavailable when Redis is away."""
-    names = {_account_key(realm, address, account): PER_ACCOUNT, _address_key(address): PER_ADDRESS}
+    _count_all({_account_key(realm, address, account): PER_ACCOUNT, _address_key(address): PER_ADDRESS})
+
+
+def forget_attempts(*, realm: str, address: str, account: str) -> None:
+    """After a success the account starts anew; the address does not, else one good account would open the rest."""
+    control().delete(_account_key(realm, address, account))
+
+
+def count_code(account: str) -> None:
+    """Count before a code of that account is looked at. Raises as `count_attempt` does."""
+    _count_all({_code_key(account): CODES_PER_ACCOUNT})
+
+
+def forget_codes(account: str) -> None:
+    """After a right code the account starts anew."""
+    control().delete(_code_key(account))
+
+
+def _count_all(names: Mapping[str, int]) -> None:
     try:
         waits = [_count(name, most) for name, most in names.items()]
     except redis_library.RedisError as error:
@@ -38,11 +59,6 @@ def count_attempt(*, realm: str, address: str, account: str) -> None:
             next_step=_("Try again in %(minutes)d min.") % {"minutes": -(-wait // 60)},
             headers={"Retry-After": str(wait)},
         )
-
-
-def forget_attempts(*, realm: str, address: str, account: str) -> None:
-    """After a success the account starts anew; the address does not, else one good account would open the rest."""
-    control().delete(_account_key(realm, address, account))
 
 
 def _count(name: str, most: int) -> int:
@@ -58,6 +74,10 @@ def _count(name: str, most: int) -> int:
 def _account_key(realm: str, address: str, account: str) -> str:
     who = hmac_digest(f"{realm}|{address}|{account}", "sign_in_attempts")
     return key("sign-in", "attempts", who)
+
+
+def _code_key(account: str) -> str:
+    return key("sign-in", "codes", hmac_digest(account, "sign_in_attempts"))
 
 
 def _address_key(address: str) -> str:

@@ -12,6 +12,7 @@ from portal.keys import views as keys
 from portal.members import views as members
 from portal.network import views as network
 from portal.playground import views as playground
+from portal.security import views as security
 from portal.settings import views as settings
 from portal.sign_in import views as sign_in
 from portal.usage import views as usage
@@ -23,6 +24,12 @@ urlpatterns = [
     path("", home.home, name="home"),
     path("meters/", home.meters, name="meters"),
     path("sign-in/", sign_in.sign_in_page, name="sign_in"),
+    path("sign-in/code/", security.second_step, name="sign_in_code"),
+    path("sign-in/passkey/", security.enter_by_passkey, name="sign_in_passkey"),
+    path("sign-in/reset/", security.reset, name="reset"),
+    path("sign-in/reset/new/", security.reset_new, name="reset_new"),
+    path("sign-in/reset/<str:token>/", security.reset_link, name="reset_link"),
+    path("sign-in/address/<str:token>/", security.address_link, name="address_link"),
     path("sign-out/", sign_in.sign_out_page, name="sign_out"),
     path("keys/", keys.key_list, name="keys"),
     path("keys/table/", keys.key_table, name="key_table"),
@@ -57,4 +64,13 @@ urlpatterns = [
     path("settings/theme/", settings.set_theme, name="set_theme"),
     path("settings/password/", settings.set_password, name="set_password"),
     path("settings/api-sessions/<str:public_id>/end/", settings.end_api_session, name="end_api_session"),
+    path("settings/security/", security.security, name="security"),
+    path("settings/security/confirm/", security.confirm, name="security_confirm"),
+    path("settings/security/app/", security.app, name="security_app"),
+    path("settings/security/passkey/", security.passkey, name="security_passkey"),
+    path("settings/security/address/", security.ask_address, name="security_address"),
+    path("settings/security/codes/", security.codes, name="security_codes"),
+    path("settings/security/factors/<str:public_id>/remove/", security.remove, name="security_remove"),
+    path("settings/security/sessions/<str:public_id>/end/", security.end_session, name="security_end"),
+    path("settings/security/sessions/end-others/", security.end_others, name="security_end_others"),
 ]

@@ -12,9 +12,11 @@ from rest_framework.request import Request
 from core.address import exact_address
 from core.clock import utc_now
 from core.errors import NotAuthenticated
+from core.proof import has_proved_factor
 from core.rest.principal import Principal
 from core.tenancy import platform_scope
 from tenants.data import TenantStatus
+from tenants.errors import FactorNotProved
 from tenants.keyformat import is_well_formed
 from tenants.models import Membership, Tenant
 from tenants.networks import check_key_address, check_portal_address
@@ -90,7 +92,10 @@ def _member(credential: str, here: Tenant | None, address: str) -> Principal:
 
 
 class OperatorSession(SessionAuthentication):
-    """The browser session of a staff account on the operators' host; writes need the CSRF token."""
+    """The browser session of a staff account on the operators' host; writes need the CSRF token.
+
+    A session that gave a password only is refused, so that REST is no way around the second factor.
+    """
 
     def authenticate(self, request: Request) -> tuple[Principal, None] | None:
         if getattr(request, "tenant", None) is not None:
@@ -98,6 +103,8 @@ class OperatorSession(SessionAuthentication):
         account = cast("User | None", getattr(request._request, "user", None))
         if account is None or not (account.is_active and account.is_staff):
             return None
+        if not has_proved_factor(request._request):
+            raise FactorNotProved(next_step=_("Sign in to the operators' pages with your second factor."))
         self.enforce_csrf(request)
         return operator_principal(account, label=account.get_username()), None
 

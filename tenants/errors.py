@@ -22,6 +22,7 @@ LumosError
 ├── NotAuthenticated
 │   ├── WrongCredentials
 │   ├── SecondFactorNeeded
+│   ├── FactorNotProved
 │   └── RefreshTokenInvalid
 ├── BackupFailed
 ├── Conflict
@@ -198,3 +199,8 @@ class RefreshTokenInvalid(NotAuthenticated):
 class RefreshTokenUsed(Conflict):
     code = "refresh_token_used"
     title = "This refresh token was used a moment ago; go on with the one that was given for it"
+
+
+class FactorNotProved(NotAuthenticated):
+    code = "second_factor_not_proved"
+    title = "This session has not proved a second factor"

@@ -112,6 +112,12 @@ UNFOLD: dict[str, Any] = {
             for step, light, chroma in zip(_SCALE, _LIGHTNESS, _CHROMA, strict=True)
         }
     },
+    "ACCOUNT": {
+        "navigation": [
+            {"title": _("Security"), "link": reverse_lazy("admin:security")},
+            {"title": _("Change password"), "link": reverse_lazy("admin:password_change")},
+        ]
+    },
     "COMMAND": {"search_models": False, "search_callback": "lumos_site.palette.search", "show_history": True},
     "SIDEBAR": {
         "show_search": True,

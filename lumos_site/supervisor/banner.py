@@ -31,7 +31,8 @@ def welcome_lines(welcome: Welcome) -> list[str]:
         lines += _place(f"Portal of {slug}", url, welcome.members.get(slug))
     lines += _place("API docs", f"{base}/api/docs/", None)
     if welcome.operator:
-        lines += ["", "  Passwords are shown this once: keep them."]
+        lines += ["", "  Passwords are shown this once: keep them. The operator then adds an authenticator app, by a"]
+        lines += ["  picture to scan or a key to type into it, and keeps the recovery codes that follow."]
     if welcome.demo_keys:
         slug, key = next(iter(welcome.demo_keys.items()))
         lines += [*_place(f"API key of {slug}", key, None), "", "  Stream a first answer:", ""]

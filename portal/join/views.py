@@ -6,8 +6,10 @@ that no address, history or referrer holds the token while a person fills in a f
 
 from __future__ import annotations
 
-from django.contrib.auth import login
+from contextlib import suppress
+
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -15,8 +17,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
 
+from accounts.api import let_in, note_proved_address, place_of
 from core.clock import utc_now
-from core.errors import LumosError
+from core.errors import Conflict, LumosError
 from portal.guard import problem_page
 from portal.join.forms import NewAccountForm
 from portal.request import PortalRequest
@@ -89,13 +92,23 @@ def _join_new(request: PortalRequest, invitation: Invitation) -> HttpResponse:
 
 
 def _accept(request: PortalRequest, invitation: Invitation, account: User | None, password: str = "") -> HttpResponse:
-    joined = accept_invitation(
-        tenant_id=request.tenant.id, invitation_id=invitation.id, account=account, password=password, now=utc_now()
-    )
+    now = utc_now()
+    with transaction.atomic():
+        joined = accept_invitation(
+            tenant_id=request.tenant.id, invitation_id=invitation.id, account=account, password=password, now=now
+        )
+        _note_address(request, joined.user, invitation)
     request.session.pop(_OPENED, None)
     if account is None:
-        login(request, joined.user)
+        let_in(request, account=joined.user, place=place_of(request), by="invitation", factor=False, now=now)
     return HttpResponseRedirect(reverse("portal:home"))
+
+
+def _note_address(request: PortalRequest, account: User, invitation: Invitation) -> None:
+    """Who opened the letter reads mail at its address, which counts when it is the account's."""
+    with suppress(Conflict):
+        if invitation.email == (account.email or account.get_username()).lower():
+            note_proved_address(account=account, place=place_of(request), now=utc_now())
 
 
 def _page(request: PortalRequest, invitation: Invitation, *, status: int = 200, **more: object) -> HttpResponse:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
+from accounts.api import safe_address
 from core.errors import LumosError
 from portal.request import PortalRequest
 from portal.sign_in.services import Credentials, sign_in, sign_out
@@ -20,15 +20,16 @@ from tenants.api import membership_of
 @never_cache
 @require_http_methods(["GET", "POST"])
 def sign_in_page(request: PortalRequest) -> HttpResponse:
-    back_to = _safe_address(request, request.POST.get("next") or request.GET.get("next") or "")
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    back_to = safe_address(request, wanted, reverse("portal:home"))
     if request.method == "GET":
         return HttpResponseRedirect(back_to) if _is_member(request) else _page(request, back_to)
-    email = request.POST.get("email", "")
+    credentials = Credentials(request.POST.get("email", ""), request.POST.get("password", ""))
     try:
-        sign_in(request, tenant=request.tenant, credentials=Credentials(email, request.POST.get("password", "")))
+        done = sign_in(request, tenant=request.tenant, credentials=credentials, back_to=back_to)
     except LumosError as error:
-        return _page(request, back_to, email, error)
-    return HttpResponseRedirect(back_to)
+        return _page(request, back_to, credentials.email, error)
+    return HttpResponseRedirect(back_to if done else reverse("portal:sign_in_code"))
 
 
 @require_POST
@@ -39,14 +40,6 @@ def sign_out_page(request: HttpRequest) -> HttpResponse:
 
 def _is_member(request: PortalRequest) -> bool:
     return request.user.is_authenticated and membership_of(request.user.pk, request.tenant.id) is not None
-
-
-def _safe_address(request: HttpRequest, wanted: str) -> str:
-    """`wanted` when it stays on this host, else the home page."""
-    same_host = url_has_allowed_host_and_scheme(
-        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return wanted if wanted and same_host else reverse("portal:home")
 
 
 def _page(request: PortalRequest, back_to: str, email: str = "", error: LumosError | None = None) -> HttpResponse:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from core.conf import ROOT
 
-ROOMS = ("audit", "mail", "tenants", "quotas", "billing", "scaling", "proxy", "portal", "lumos_site")
+ROOMS = ("audit", "mail", "tenants", "accounts", "quotas", "billing", "scaling", "proxy", "portal", "lumos_site")
 _ACTION = re.compile(r"[a-z][a-z_]*\.[a-z][a-z_]*")
-_RECORDS = {"record", "_tell"}  # what writes an entry: the log's own door, and the rooms' short forms of it
+_RECORDS = {"record", "tell", "_tell"}  # what writes an entry: the log's own door, and the rooms' short forms of it
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:

@@ -13,7 +13,7 @@ import pytest
 from core.conf import ROOT
 from tests.contracts.rules import FILE_WALL, RULES, TEST_WALL, Rule
 
-ROOMS = ("audit", "mail", "tenants", "quotas", "billing", "scaling", "proxy")
+ROOMS = ("audit", "mail", "tenants", "accounts", "quotas", "billing", "scaling", "proxy")
 PACKAGES = (*ROOMS, "core", "portal", "lumos_site", "benchmarks")
 FORBIDDEN_NAMES = {"utils.py", "helpers.py", "common.py", "misc.py"}
 

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import httpx
 
 from core.conf import ROOT
 from lumos_site.embedded.ports import pick_free_port
+from tests.codes import app_code
 
 UP_WITHIN_SECONDS = 180
 # The installation under test must know nothing of the servers and settings of the test run around it.
@@ -37,10 +38,24 @@ def open_for_the_servers(place: Path) -> Path:
     return place
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Login:
+    """`app_key` is what the authenticator app knows once it is enrolled; each of its codes works once."""
+
     name: str
     password: str
+    app_key: str = ""
+    used_codes: set[str] = field(default_factory=set)
+
+    def next_code(self) -> str:
+        """A code that was not used yet: the clock may be half a minute off, and then one waits for the next."""
+        while True:
+            for steps in (-1, 0, 1):
+                code = app_code(self.app_key, steps=steps)
+                if code not in self.used_codes:
+                    self.used_codes.add(code)
+                    return code
+            time.sleep(1)
 
 
 class Installation:

@@ -13,6 +13,10 @@ pytestmark = pytest.mark.django_db
 NEVER = {
     "auth_user",
     "django_session",
+    "mfa_authenticator",
+    "account_emailaddress",
+    "account_emailconfirmation",
+    "usersessions_usersession",
     "tenants_operatortoken",
     "tenants_operator",
     "tenants_invitation",

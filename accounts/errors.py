@@ -1,0 +1,66 @@
+"""Errors of the accounts app.
+
+LumosError
+├── NotAuthenticated
+│   ├── WrongCode
+│   ├── WrongPasskey
+│   ├── NoSignInWaiting
+│   └── LetterVoid
+├── PermissionRefused
+│   └── LastFactor
+├── NotFound
+│   ├── FactorNotFound
+│   └── SessionNotFound
+└── Conflict
+    ├── FactorThere
+    └── AddressTaken
+"""
+
+from __future__ import annotations
+
+from core.errors import Conflict, NotAuthenticated, NotFound, PermissionRefused
+
+
+class WrongCode(NotAuthenticated):
+    code = "wrong_code"
+    title = "The code is wrong, too old, or was used already"
+
+
+class WrongPasskey(NotAuthenticated):
+    code = "wrong_passkey"
+    title = "This passkey was not accepted here"
+
+
+class NoSignInWaiting(NotAuthenticated):
+    code = "no_sign_in_waiting"
+    title = "This sign-in took too long; begin again"
+
+
+class LastFactor(PermissionRefused):
+    code = "last_factor"
+    title = "This account may not be left without a second factor"
+
+
+class FactorNotFound(NotFound):
+    code = "factor_not_found"
+    title = "There is no such factor"
+
+
+class SessionNotFound(NotFound):
+    code = "session_not_found"
+    title = "There is no such session"
+
+
+class FactorThere(Conflict):
+    code = "factor_there"
+    title = "There is an authenticator app already"
+
+
+class LetterVoid(NotAuthenticated):
+    code = "letter_void"
+    title = "This link is used, replaced or too old"
+
+
+class AddressTaken(Conflict):
+    code = "address_taken"
+    title = "Another account has proved this address"

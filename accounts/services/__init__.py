@@ -1,0 +1,1 @@
+"""Every change of how people prove who they are."""

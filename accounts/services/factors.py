@@ -1,0 +1,114 @@
+"""Authenticator apps and recovery codes: added, used, removed; owns that one code works once, and what is left behind.
+
+Guesses are counted before a code is looked at, per account and from wherever they come.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts.adapters import factors_of
+from accounts.data import FactorKind, Who
+from accounts.errors import FactorNotFound, FactorThere, LastFactor, WrongCode
+from accounts.selectors import has_factor
+from audit.api import record
+from core.attempts import count_code, forget_codes
+
+_TYPED = (FactorKind.APP, FactorKind.RECOVERY)  # factors whose proof is a code that a person types
+
+
+def add_app(*, who: Who, secret: str, code: str, now: datetime) -> tuple[str, ...]:
+    """Make the authenticator app that knows `secret` a factor; `code` proves that it does.
+
+    Returns the account's recovery codes when it had none, which nobody can see again. Raises FactorThere, WrongCode
+    and TooManyAttempts.
+    """
+    count_code(str(who.account_id))
+    with transaction.atomic(), factors_of(who.account_id):
+        account = lock_account(who.account_id)
+        if Authenticator.objects.filter(user=account, type=FactorKind.APP).exists():
+            raise FactorThere()
+        if not TOTP.activate(account, secret).validate_code(code):
+            raise WrongCode()
+        tell(who, "factors.add", {"kind": FactorKind.APP.value})
+        codes = first_codes(who, account)
+    forget_codes(str(who.account_id))
+    return codes
+
+
+def first_codes(who: Who, account: User) -> tuple[str, ...]:
+    """Recovery codes for an account that gets its first factor, else none. Inside the transaction that adds it."""
+    if Authenticator.objects.filter(user=account, type=FactorKind.RECOVERY).exists():
+        return ()
+    return _new_codes(who, account)
+
+
+@transaction.atomic
+def renew_codes(*, who: Who, now: datetime) -> tuple[str, ...]:
+    """Fresh recovery codes, shown once; the old ones open nothing any more. Raises FactorNotFound without a factor."""
+    account = lock_account(who.account_id)
+    if not has_factor(account.pk):
+        raise FactorNotFound(next_step=_("Add an authenticator app or a passkey first."))
+    Authenticator.objects.filter(user=account, type=FactorKind.RECOVERY).delete()
+    with factors_of(account.pk):
+        return _new_codes(who, account)
+
+
+def _new_codes(who: Who, account: User) -> tuple[str, ...]:
+    codes = tuple(RecoveryCodes.activate(account).get_unused_codes())
+    tell(who, "factors.renew_codes", {"count": len(codes)})
+    return codes
+
+
+def use_code(*, who: Who, code: str, now: datetime) -> FactorKind:
+    """Accept a code of the account's app, or one of its recovery codes, once. Raises WrongCode and TooManyAttempts."""
+    count_code(str(who.account_id))
+    with transaction.atomic(), factors_of(who.account_id):
+        rows = Authenticator.objects.filter(user_id=who.account_id, type__in=_TYPED).order_by("-type")
+        row = next((row for row in rows if row.wrap().validate_code(code)), None)
+        if row is None:
+            raise WrongCode()
+        Authenticator.objects.filter(pk=row.pk).update(last_used_at=now)
+        kind = FactorKind(row.type)
+        if kind is FactorKind.RECOVERY:
+            row.refresh_from_db()
+            tell(who, "factors.use_recovery_code", {"left": len(row.wrap().get_unused_codes())})
+    forget_codes(str(who.account_id))
+    return kind
+
+
+@transaction.atomic
+def remove_factor(*, who: Who, factor_id: str, required: bool, now: datetime) -> None:
+    """Remove an app or a passkey; with the last of them the recovery codes go too.
+
+    `required`: the account may not be left without one. Raises FactorNotFound and LastFactor.
+    """
+    account = lock_account(who.account_id)
+    factors = {str(row.pk): row for row in Authenticator.objects.filter(user=account)}
+    codes = [row for row in factors.values() if row.type == FactorKind.RECOVERY]
+    removed = factors.get(factor_id)
+    if removed is None or removed in codes:
+        raise FactorNotFound()
+    last = len(factors) - len(codes) == 1
+    if last and required:
+        raise LastFactor(next_step=_("Add another factor first."))
+    for row in (removed, *(codes if last else ())):
+        row.delete()
+    tell(who, "factors.remove", {"kind": removed.type, "last": last})
+
+
+def lock_account(account_id: int) -> User:
+    """The account's row, held until the transaction ends."""
+    return User.objects.select_for_update().get(pk=account_id)
+
+
+def tell(who: Who, action: str, detail: dict[str, object]) -> None:
+    """Write down what somebody did to their own account, in the log of where they did it."""
+    record(action, actor=who.actor, tenant_id=who.place.tenant_id or None, target=who.actor.label, detail=detail)

@@ -1,0 +1,43 @@
+"""What a session has proved, and when; owns the mark in it. Knows an account by its number only, and asks nobody.
+
+A session may be open without a second factor where none is asked for. The operators' site, REST by an operator's
+session, and portals whose tenant demands a second factor look at the mark on each request. The mark names its account,
+so it means nothing for another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.http import HttpRequest
+
+FRESH_FOR = timedelta(minutes=10)
+_PROOF = "proof"
+
+
+def note_proof(session: MutableMapping[str, Any], *, account_id: int, factor: bool, now: datetime) -> None:
+    """The account was proved just now. Only a second factor makes `factor` true, and it stays so."""
+    factor = factor or _has_factor(session, account_id)
+    session[_PROOF] = {"account": account_id, "factor": factor, "at": now.timestamp()}
+
+
+def has_proved_factor(request: HttpRequest) -> bool:
+    """Whether this session's account proved a second factor in it."""
+    return request.user.pk is not None and _has_factor(request.session, request.user.pk)
+
+
+def is_fresh(request: HttpRequest, now: datetime) -> bool:
+    """Whether the account proved itself in the last minutes, as sensitive changes ask for."""
+    mark = _mark(request.session, request.user.pk or 0)
+    return timedelta(0) <= now - datetime.fromtimestamp(mark.get("at", 0), tz=now.tzinfo) < FRESH_FOR
+
+
+def _has_factor(session: Mapping[str, Any], account_id: int) -> bool:
+    return _mark(session, account_id).get("factor") is True
+
+
+def _mark(session: Mapping[str, Any], account_id: int) -> Mapping[str, Any]:
+    mark = session.get(_PROOF)
+    return mark if isinstance(mark, dict) and mark.get("account") == account_id else {}

@@ -1,0 +1,98 @@
+"""The accounts room's pages on a tenant's host; owns only who may open them: every member, for their own account."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+
+from accounts.api import Face, pages
+from portal.guard import requires
+from portal.request import PortalRequest
+from portal.sign_in.services import may_enter
+from tenants.api import Permission, find_account, membership_of
+
+
+def _extras(request: HttpRequest) -> dict[str, object]:
+    return {"tenant": getattr(request, "tenant", None)}
+
+
+def _needs_factor(request: HttpRequest) -> bool:
+    return False
+
+
+FACE = Face("portal", "portal/security", "sign_in", "home", _extras, _needs_factor)
+
+
+def second_step(request: PortalRequest) -> HttpResponse:
+    return pages.second_step(request, FACE)
+
+
+def enter_by_passkey(request: PortalRequest) -> HttpResponse:
+    return pages.enter(request, FACE, lambda account: may_enter(request, account, request.tenant))
+
+
+def reset(request: PortalRequest) -> HttpResponse:
+    """A letter goes to members of this workspace only; to nobody else, and nobody is told."""
+    return pages.reset(request, FACE, lambda email: _member(request, email))
+
+
+def _member(request: PortalRequest, email: str) -> User | None:
+    account = find_account(email)
+    return account if account is not None and membership_of(account.pk, request.tenant.id) is not None else None
+
+
+def reset_link(request: PortalRequest, token: str) -> HttpResponse:
+    return pages.reset_link(request, FACE, token)
+
+
+def reset_new(request: PortalRequest) -> HttpResponse:
+    return pages.reset_new(request, FACE)
+
+
+def address_link(request: PortalRequest, token: str) -> HttpResponse:
+    return pages.address_link(request, FACE, token)
+
+
+@requires(Permission.SETTINGS_OWN)
+def ask_address(request: PortalRequest) -> HttpResponse:
+    return pages.ask_address(request, FACE)
+
+
+@requires(Permission.SETTINGS_OWN)
+def confirm(request: PortalRequest) -> HttpResponse:
+    return pages.confirm(request, FACE)
+
+
+@requires(Permission.SETTINGS_OWN)
+def security(request: PortalRequest) -> HttpResponse:
+    return pages.overview(request, FACE)
+
+
+@requires(Permission.SETTINGS_OWN)
+def app(request: PortalRequest) -> HttpResponse:
+    return pages.add_an_app(request, FACE)
+
+
+@requires(Permission.SETTINGS_OWN)
+def passkey(request: PortalRequest) -> HttpResponse:
+    return pages.add_a_passkey(request, FACE)
+
+
+@requires(Permission.SETTINGS_OWN)
+def codes(request: PortalRequest) -> HttpResponse:
+    return pages.new_codes(request, FACE)
+
+
+@requires(Permission.SETTINGS_OWN)
+def remove(request: PortalRequest, public_id: str) -> HttpResponse:
+    return pages.remove(request, FACE, public_id)
+
+
+@requires(Permission.SETTINGS_OWN)
+def end_session(request: PortalRequest, public_id: str) -> HttpResponse:
+    return pages.end_one(request, FACE, public_id)
+
+
+@requires(Permission.SETTINGS_OWN)
+def end_others(request: PortalRequest) -> HttpResponse:
+    return pages.end_others(request, FACE)

@@ -1,0 +1,97 @@
+"""Browsers on both sites, and people who have enrolled by the pages, as everybody does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from core.proof import FRESH_FOR
+from tests import cast
+from tests.cast import PASSWORD
+from tests.codes import app_code, codes_shown, key_shown
+
+
+@pytest.fixture(autouse=True)
+def _fresh_redis(redis: Any) -> None:
+    """Counters of attempts and codes that were used must not reach from one test into the next."""
+
+
+@dataclass
+class Person:
+    """Somebody with a browser. `key` is what their authenticator app knows, `codes` their recovery codes."""
+
+    client: Client
+    name: str
+    entrance: str
+    security: str
+    key: str = ""
+    codes: list[str] = field(default_factory=list)
+    used: int = -1
+
+    def password(self, password: str = PASSWORD, **more: str) -> Any:
+        field = "username" if "admin" in self.entrance else "email"
+        return self.client.post(self.entrance, {field: self.name, "password": password, **more})
+
+    def code(self) -> str:
+        """One that was not used yet: each works once, and the clock may be half a minute off."""
+        self.used += 1
+        return app_code(self.key, steps=self.used - 1 if self.used < 3 else 99)
+
+    def second_step(self, code: str = "") -> Any:
+        address = self.entrance.replace("login", "sign-in") + "code/"
+        return self.client.post(address, {"code": code or self.code()})
+
+    def enrol(self) -> Any:
+        """Add an app by the page; the key and the codes are read from it."""
+        self.key = key_shown(self.client.get(f"{self.security}app/").content.decode())
+        answer = self.client.post(f"{self.security}app/", {"code": self.code()})
+        if answer.status_code == 200 and b'id="codes"' in answer.content:
+            self.codes = codes_shown(answer.content.decode())
+        return answer
+
+    def again(self, **headers: str) -> Person:
+        """The same person in another browser."""
+        other = Client(SERVER_NAME=self.client.defaults["SERVER_NAME"], **headers)
+        return Person(other, self.name, self.entrance, self.security, self.key, self.codes, self.used)
+
+
+def operator_in_a_browser(name: str = "olivia") -> Person:
+    return Person(Client(SERVER_NAME="localhost"), name, "/admin/login/", "/admin/security/")
+
+
+def member_in_a_browser(player: cast.Player) -> Person:
+    client = Client(SERVER_NAME=f"{player.tenant.slug}.localhost")
+    return Person(client, player.owner.username, "/sign-in/", "/settings/security/")
+
+
+def age_the_proof(person: Person) -> None:
+    session = person.client.session
+    session["proof"]["at"] -= FRESH_FOR.total_seconds()
+    session.save()
+
+
+@pytest.fixture(params=["operator", "member"])
+def person(request: pytest.FixtureRequest) -> Person:
+    """Olivia on the operators' site, and Amy on acme's portal: signed in by password, without a factor."""
+    request.getfixturevalue("db")
+    if request.param == "operator":
+        request.getfixturevalue("olivia")
+        found = operator_in_a_browser()
+    else:
+        found = member_in_a_browser(request.getfixturevalue("acme"))
+    assert found.password().status_code == 302
+    return found
+
+
+@pytest.fixture
+def enrolled(person: Person) -> Person:
+    assert person.enrol().status_code == 200
+    return person
+
+
+@pytest.fixture
+def amy(acme: cast.Player) -> Person:
+    return member_in_a_browser(acme)
