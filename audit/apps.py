@@ -9,4 +9,6 @@ class AuditConfig(AppConfig):
     verbose_name = _("Audit")
 
     def ready(self) -> None:
+        from audit import stream  # noqa: F401 - tells every process of each event
+
         keeps("audit_auditentry", "the log is append-only and chained; its months go by LUMOS_AUDIT_KEEP_MONTHS")

@@ -25,6 +25,7 @@ class DomainEvent:
 
 E = TypeVar("E", bound=DomainEvent)
 Handler = Callable[[Any], None]
+_everybodys: list[Handler] = []
 _types: dict[str, type[DomainEvent]] = {}
 _handlers: dict[str, list[Handler]] = defaultdict(list)
 
@@ -52,6 +53,18 @@ def subscribe(event: type[E]) -> Callable[[Callable[[E], None]], Callable[[E], N
     return register
 
 
+def subscribe_to_all(handler: Callable[[DomainEvent], None]) -> Callable[[DomainEvent], None]:
+    """Decorator: call the function with each event of every type, after commit, at least once."""
+    if handler not in _everybodys:
+        _everybodys.append(handler)
+    return handler
+
+
+def event_types() -> dict[str, type[DomainEvent]]:
+    """Every type that this process knows, by its stored name."""
+    return dict(_types)
+
+
 def revive(name: str, payload: dict[str, Any]) -> DomainEvent:
     """The event object of a stored row; raises KeyError for a type that no longer exists."""
     return _types[name](**payload)
@@ -59,4 +72,18 @@ def revive(name: str, payload: dict[str, Any]) -> DomainEvent:
 
 def handlers_of(event: DomainEvent) -> dict[str, Handler]:
     """Who listens, by a name under which the outbox remembers that it was reached."""
-    return {f"{handler.__module__}.{handler.__qualname__}": handler for handler in _handlers[event.type_name]}
+    return {name_of(handler): handler for handler in (*_handlers[event.type_name], *_everybodys)}
+
+
+def handlers_of_type(name: str) -> list[Handler]:
+    """Who listens to that type alone."""
+    return list(_handlers.get(name, ()))
+
+
+def subscriptions_to_all() -> list[Handler]:
+    """Who listens to everything."""
+    return list(_everybodys)
+
+
+def name_of(handler: Handler) -> str:
+    return f"{handler.__module__}.{handler.__qualname__}"

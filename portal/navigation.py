@@ -27,6 +27,7 @@ _PAGES = (
     (_("Usage"), "portal:usage", "chart", Permission.USAGE_VIEW),
     (_("Running bill"), "portal:bill", "bill", Permission.BILL_VIEW),
     (_("Members"), "portal:members", "people", Permission.MEMBERS_VIEW),
+    (_("Webhooks"), "portal:webhooks", "hook", Permission.WEBHOOKS_MANAGE),
     (_("Workspace"), "portal:workspace", "building", Permission.WORKSPACE_CONFIGURE),
     (_("Isolation"), "portal:isolation", "shield", Permission.ISOLATION_VIEW),
     (_("Networks"), "portal:networks", "globe", Permission.NETWORKS_MANAGE),

@@ -16,6 +16,7 @@ from portal.security import views as security
 from portal.settings import views as settings
 from portal.sign_in import views as sign_in
 from portal.usage import views as usage
+from portal.webhooks import views as webhooks
 from portal.workspace import views as workspace
 
 app_name = "portal"
@@ -56,6 +57,17 @@ urlpatterns = [
     path("invitations/<str:public_id>/revoke/", members.revoke, name="invitation_revoke"),
     path("join/", join.join_page, name="join"),
     path("join/<str:token>/", join.open_letter, name="join_link"),
+    path("webhooks/", webhooks.endpoint_list, name="webhooks"),
+    path("webhooks/new/", webhooks.endpoint_create, name="webhook_create"),
+    path("webhooks/deliveries/<str:public_id>/", webhooks.delivery_page, name="webhook_delivery"),
+    path("webhooks/deliveries/<str:public_id>/resend/", webhooks.delivery_resend, name="webhook_resend"),
+    path("webhooks/<str:public_id>/", webhooks.endpoint_page, name="webhook"),
+    path("webhooks/<str:public_id>/change/", webhooks.endpoint_change, name="webhook_change"),
+    path("webhooks/<str:public_id>/remove/", webhooks.endpoint_remove, name="webhook_remove"),
+    path("webhooks/<str:public_id>/resend-failed/", webhooks.endpoint_resend, name="webhook_resend_failed"),
+    path("webhooks/<str:public_id>/rotate/", webhooks.endpoint_rotate, name="webhook_rotate"),
+    path("webhooks/<str:public_id>/switch/", webhooks.endpoint_switch, name="webhook_switch"),
+    path("webhooks/<str:public_id>/test/", webhooks.endpoint_test, name="webhook_test"),
     path("workspace/", workspace.workspace, name="workspace"),
     path("workspace/history/", workspace.history, name="workspace_history"),
     path("workspace/history/<int:number>/roll-back/", workspace.roll_back, name="workspace_roll_back"),

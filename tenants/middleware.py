@@ -6,7 +6,6 @@ are read. MembershipMiddleware stands last: on a tenant's host it lets the view 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 from django.conf import settings
@@ -16,15 +15,16 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from core.address import exact_address
+from core.changes import Memory
 from core.tenancy import clear_scope, platform_scope, tenant_scope
-from tenants.data import TenantStatus
+from tenants.data import TenantChanged, TenantStatus
 from tenants.errors import AddressNotAllowed
 from tenants.models import Membership, Tenant
 from tenants.networks import check_portal_address, portal_networks_of
 from tenants.selectors import membership_of, tenant_by_host
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
-_TTL = 5.0  # seconds a host may be answered from memory: a suspension shows within them
+_TTL = 5.0  # seconds a host may be answered from memory, when the change that makes it stale is not told
 # What runs before anybody is known to be a member, in the operator's scope.
 _OPEN = ("/sign-in/", "/sign-out/", "/join/", "/static/", "/i18n/", "/.well-known/")
 _OWN_CALLERS = ("/api/",)  # REST knows its callers, by their session too, and enters their scope itself
@@ -36,26 +36,20 @@ _CLOSED = {
 _FROM_EVERYWHERE = ("/sign-out/", "/static/", "/i18n/", "/.well-known/")
 
 
-class _HostCache:
-    """Host to tenant, bounded and short-lived."""
-
-    def __init__(self) -> None:
-        self._entries: dict[str, tuple[float, Tenant | None]] = {}
-
-    def get(self, host: str) -> Tenant | None:
-        moment = time.monotonic()
-        entry = self._entries.get(host)
-        if entry is None or entry[0] < moment:
-            if len(self._entries) > 4096:
-                self._entries.clear()
-            entry = self._entries[host] = (moment + _TTL, tenant_by_host(host))
-        return entry[1]
+def remembered_hosts(seconds: float = _TTL) -> Memory[str, Tenant | None]:
+    """Host to tenant, kept true by the stream of changes. A host of nobody may be any tenant's at the next change."""
+    return Memory(
+        tenant_by_host,
+        kinds=(TenantChanged.type_name,),
+        owner=lambda tenant: tenant.id if tenant is not None else "",
+        seconds=seconds,
+    )
 
 
 class HostMiddleware:
     def __init__(self, get_response: GetResponse) -> None:
         self._get_response = get_response
-        self._hosts = _HostCache()
+        self._hosts = remembered_hosts()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         host, _port = split_domain_port(request.get_host())

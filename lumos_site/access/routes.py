@@ -169,6 +169,14 @@ def _rest(path: str, view: type[ApiView]) -> Iterator[Route]:
         yield Route("rest", method, f"/{path}", "", asks, operators, members, rule.scope or "")
 
 
+def rest_views() -> Iterator[tuple[str, type[ApiView], str]]:
+    """(path, view, method) of every REST route."""
+    for path, _name, pattern in _patterns(OPERATORS_HOST):
+        view = getattr(pattern.callback, "cls", None)
+        if isinstance(view, type) and issubclass(view, ApiView):
+            yield from ((path, view, method) for method in METHODS if hasattr(view, method.lower()))
+
+
 def _has(role: OperatorRole, permission: str | None) -> bool:
     return permission is not None and (not permission or permission in operator_permissions(role))
 

@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from core.rest.views import NoSuchRoute
+from lumos_site.architecture.views import MultitenantPlan
 from tenants.urls import well_known
 
 v1: list[URLPattern | URLResolver] = [
@@ -15,6 +16,7 @@ v1: list[URLPattern | URLResolver] = [
     path("", include("billing.urls")),
     path("", include("scaling.urls")),
     path("", include("proxy.urls")),
+    path("architecture/multitenant-plan", MultitenantPlan.as_view()),
     re_path("", NoSuchRoute.as_view()),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [
