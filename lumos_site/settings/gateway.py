@@ -1,7 +1,7 @@
 """The gateway role: base minus what its path never touches, each removal with its reason.
 
 - no MIDDLEWARE, no TEMPLATES: `/v1` is a raw ASGI application and `/ws/chat/` a consumer
-- no admin, sessions, messages, static files: nobody signs in here
+- no admin, messages, static files, and no middleware of sessions: nobody signs in here
 - no database: nothing on this role's path may ask one; a query fails, by the fence, for want of a scope
 """
 
@@ -22,6 +22,7 @@ _NEEDED = {
     "django_tenants",
     "django.contrib.contenttypes",
     "django.contrib.auth",
+    "django.contrib.sessions",  # its table only: whoever deletes a tenant ends what is open of it
     "channels",
 }
 INSTALLED_APPS = [app for app in SHARED_APPS if app in _NEEDED] + TENANT_APPS

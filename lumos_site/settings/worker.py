@@ -1,7 +1,7 @@
 """Celery worker and beat: base minus what only answers HTTP, so that a tenant's worker stays small.
 
 - no admin and its theme: their system checks ask the database before a worker has a scope
-- no sessions, messages, static files, REST: nobody is answered here
+- no messages, static files, REST, and no middleware of sessions: nobody is answered here
 - no pool: the driver's pool does not survive a fork, and a worker runs few tasks at once
 """
 
@@ -23,6 +23,7 @@ _NEEDED = {
     "django_tenants",
     "django.contrib.contenttypes",
     "django.contrib.auth",
+    "django.contrib.sessions",  # its table only: whoever deletes a tenant ends what is open of it
     "django_celery_beat",
     "channels",
 }
