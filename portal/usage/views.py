@@ -14,6 +14,7 @@ from portal.figures import bill_or_none, currency_of, daily_usage, model_shares
 from portal.guard import requires
 from portal.request import PortalRequest
 from portal.usage.filters import SPANS, UsageFilter
+from portal.usage.resources import resources_of
 from portal.usage.series import chart_of, totals_of
 from tenants.api import Permission
 
@@ -47,6 +48,7 @@ def usage(request: PortalRequest) -> HttpResponse:
         "shares": [share for share in shares if wanted.model in ("", share.label)],
         "totals": totals_of(days),
         "currency": currency,
+        "resources": resources_of(request.tenant.id),
         "export_query": wanted.query(),
         "as_of": now,
     }
