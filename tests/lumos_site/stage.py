@@ -124,7 +124,7 @@ def _capacity(players: dict[str, Player]) -> None:
     now = utc_now()
     kind = ResourceKind.GPUS
     add_pool(region="local", name="host-1", kind=kind, capacity=2, acting=TESTER, now=now)
-    for name, gpus in (("acme", 2), ("globex", 1)):
+    for name, gpus in (("acme", 2), ("globex", 3)):
         allocate(
             tenant_id=players[name].tenant.id,
             request_key="training",

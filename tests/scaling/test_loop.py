@@ -91,16 +91,16 @@ def test_a_tenant_runs_no_more_workers_than_it_has_slots_of(policy, commits, glo
         now=NOW,
     )
     ScalingTarget.objects.create(tenant_id=policy.tenant_id, replicas=3)
-    ScalingTarget.objects.create(tenant_id=globex.tenant.id, replicas=3)
-    set_policy(tenant_id=globex.tenant.id, acting=TESTER, now=NOW, max_replicas=4)
+    ScalingTarget.objects.create(tenant_id=globex.tenant.id, replicas=2)
+    set_policy(tenant_id=globex.tenant.id, acting=TESTER, now=NOW, max_replicas=2)
     with commits():
         tick(now=NOW)
-    assert orders() == {policy.tenant_id: 2, globex.tenant.id: 3}
+    assert orders() == {policy.tenant_id: 2, globex.tenant.id: 2}
     assert decisions_of(policy.tenant_id)[0].reason == Reason.AT_ALLOCATION
     ResourceAllocator.release(tenant_id=policy.tenant_id, allocation_id=row.id, acting=TESTER, now=NOW)
     with commits():
         tick(now=after(15))
-    assert orders() == {policy.tenant_id: 0, globex.tenant.id: 3}
+    assert orders() == {policy.tenant_id: 0, globex.tenant.id: 2}
 
 
 def test_load_raises_and_equal_rounds_share_a_row(policy, commits):
