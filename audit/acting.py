@@ -31,4 +31,6 @@ def operator_actor(account: Account) -> Actor:
 
 
 def caller_actor(caller: Caller) -> Actor:
-    return Actor(caller.kind, caller.id, caller.label)
+    """An operator who acts for a member stays an operator in the log; the label names both."""
+    kind = "operator" if caller.kind == "impersonator" else caller.kind
+    return Actor(kind, caller.id, caller.label)

@@ -55,5 +55,6 @@ class AdminPolicyMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self._get_response(request)
         if request.path.startswith("/admin/") and not hasattr(request, "tenant"):
-            response._csp_update = {"script-src": [UNSAFE_EVAL], "style-src": [UNSAFE_INLINE]}  # type: ignore[attr-defined]
+            wider = {"script-src": [UNSAFE_EVAL], "style-src": [UNSAFE_INLINE]}
+            response._csp_update = {**getattr(response, "_csp_update", {}), **wider}  # type: ignore[attr-defined]
         return response

@@ -22,8 +22,11 @@ P = ParamSpec("P")
 View = Callable[Concatenate[PortalRequest, P], HttpResponse]
 
 
-def requires(permission: Permission) -> Callable[[View[P]], View[P]]:
-    """Let the view run for members whose role has `permission`; the view carries it as `.permission`."""
+def requires(permission: Permission, *, private: bool = False) -> Callable[[View[P]], View[P]]:
+    """Let the view run for members whose role has `permission`; the view carries it as `.permission`.
+
+    A `private` page is for the person alone: an operator who acts for them does not even look at it.
+    """
 
     def wrap(view: View[P]) -> View[P]:
         @wraps(view)
@@ -40,6 +43,7 @@ def requires(permission: Permission) -> Callable[[View[P]], View[P]]:
             return response
 
         guarded.permission = permission  # type: ignore[attr-defined]
+        guarded.private = private  # type: ignore[attr-defined]
         return cast("View[P]", guarded)
 
     return wrap

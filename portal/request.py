@@ -8,7 +8,7 @@ from django_htmx.middleware import HtmxDetails
 
 from audit.api import Actor
 from portal.notices import Notice
-from tenants.api import Membership, Tenant
+from tenants.api import Membership, Tenant, Visit
 
 
 class PortalRequest(HttpRequest):
@@ -19,10 +19,14 @@ class PortalRequest(HttpRequest):
     membership: Membership
     htmx: HtmxDetails
     notices: list[Notice]
+    impersonation: Visit | None
 
 
 def acting(request: PortalRequest) -> Actor:
-    """The member as the audit log names people."""
+    """The member as the audit log names people; an operator who acts for one is named beside them."""
+    visit: Visit | None = getattr(request, "impersonation", None)
+    if visit is not None:
+        return visit.actor
     return Actor("member", str(request.user.pk), request.user.email or request.user.get_username())
 
 

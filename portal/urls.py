@@ -6,6 +6,7 @@ from django.urls import path
 
 from portal.bill import views as bill
 from portal.home import views as home
+from portal.impersonation import views as impersonation
 from portal.isolation import views as isolation
 from portal.join import views as join
 from portal.keys import views as keys
@@ -55,6 +56,10 @@ urlpatterns = [
     path("members/<str:public_id>/remove/", members.remove, name="member_remove"),
     path("invitations/<str:public_id>/renew/", members.renew, name="invitation_renew"),
     path("invitations/<str:public_id>/revoke/", members.revoke, name="invitation_revoke"),
+    path("impersonation/enter/", impersonation.enter, name="impersonation_enter"),
+    path("impersonation/ask/", impersonation.ask, name="impersonation_ask"),
+    path("impersonation/leave/", impersonation.leave, name="impersonation_leave"),
+    path("impersonation/<str:token>/", impersonation.door, name="impersonation_door"),
     path("join/", join.join_page, name="join"),
     path("join/<str:token>/", join.open_letter, name="join_link"),
     path("webhooks/", webhooks.endpoint_list, name="webhooks"),
@@ -75,7 +80,6 @@ urlpatterns = [
     path("settings/", settings.settings_page, name="settings"),
     path("settings/theme/", settings.set_theme, name="set_theme"),
     path("settings/password/", settings.set_password, name="set_password"),
-    path("settings/api-sessions/<str:public_id>/end/", settings.end_api_session, name="end_api_session"),
     path("settings/security/", security.security, name="security"),
     path("settings/security/confirm/", security.confirm, name="security_confirm"),
     path("settings/security/app/", security.app, name="security_app"),
@@ -85,4 +89,5 @@ urlpatterns = [
     path("settings/security/factors/<str:public_id>/remove/", security.remove, name="security_remove"),
     path("settings/security/sessions/<str:public_id>/end/", security.end_session, name="security_end"),
     path("settings/security/sessions/end-others/", security.end_others, name="security_end_others"),
+    path("settings/api-sessions/<str:public_id>/end/", settings.end_program, name="end_api_session"),
 ]

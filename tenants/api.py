@@ -29,6 +29,8 @@ from tenants.data import (
     EffectiveValue,
     FailurePolicy,
     FleetProgress,
+    ImpersonationEnd,
+    ImpersonationFacts,
     InvitationFacts,
     IsolationLevel,
     JobKind,
@@ -84,6 +86,8 @@ from tenants.errors import (
 from tenants.fleet.fingerprint import find_drift
 from tenants.fleet.heads import schemas_behind
 from tenants.fleet.migrate import migrate_fleet, migrate_template, only_one
+from tenants.impersonation import SESSION as IMPERSONATION_SESSION
+from tenants.impersonation import Visit, impersonations_of
 from tenants.isolation.registry import Broken, CheckResult, FenceKind, NotApplicable, Outcome, proves, title_of
 from tenants.isolation.reporting import last_reports, report_checks, run_isolation_report
 from tenants.keyformat import is_well_formed
@@ -141,6 +145,13 @@ from tenants.selectors import (
 )
 from tenants.services.data_keys import seal_for_tenant, unseal_for_tenant
 from tenants.services.deletion import cancel_deletion, delete_tenant
+from tenants.services.impersonation import (
+    begin_impersonation,
+    end_impersonation,
+    enter_impersonation,
+    find_handover,
+    raise_impersonation,
+)
 from tenants.services.invitations import (
     accept_invitation,
     invite_member,
@@ -171,7 +182,7 @@ from tenants.services.master_keys import (
 from tenants.services.members import add_member, change_role, find_account, leave_tenant, remove_member
 from tenants.services.networks import set_key_networks, set_tenant_networks
 from tenants.services.operators import dismiss_operator, keep_a_super, set_operator_role
-from tenants.services.sessions import end_session, end_sessions_of
+from tenants.services.sessions import end_api_session, end_api_sessions_of
 from tenants.services.token_keys import rotate_token_key
 from tenants.webhooks.announce import announce
 from tenants.webhooks.data import CHOSEN, DeliveryState, EndpointFacts, EventName
@@ -205,6 +216,7 @@ from tenants.workspace.api import (
 
 __all__ = [
     "CHOSEN",
+    "IMPERSONATION_SESSION",
     "ROLE_PERMISSIONS",
     "TEMPLATE",
     "AccountNotFound",
@@ -237,6 +249,8 @@ __all__ = [
     "FailurePolicy",
     "FenceKind",
     "FleetProgress",
+    "ImpersonationEnd",
+    "ImpersonationFacts",
     "Invitation",
     "InvitationFacts",
     "InvitationNotForYou",
@@ -305,6 +319,7 @@ __all__ = [
     "TurnNotUsable",
     "ValueSource",
     "VersionNotFound",
+    "Visit",
     "WebhookDelivery",
     "WouldLockOut",
     "WrongStatus",
@@ -324,6 +339,7 @@ __all__ = [
     "backup_by_id",
     "backup_manifest",
     "backup_path",
+    "begin_impersonation",
     "cancel_deletion",
     "change_endpoint",
     "change_pool",
@@ -351,14 +367,18 @@ __all__ = [
     "effective_profile",
     "effective_profiles",
     "enable_endpoint",
-    "end_session",
-    "end_sessions_of",
+    "end_api_session",
+    "end_api_sessions_of",
+    "end_impersonation",
     "endpoint_of",
     "endpoints_of",
+    "enter_impersonation",
     "fill_pool",
     "find_account",
     "find_drift",
+    "find_handover",
     "grantable_scopes",
+    "impersonations_of",
     "invitations_of",
     "invite_member",
     "is_well_formed",
@@ -389,6 +409,7 @@ __all__ = [
     "profile_values",
     "prove_backup",
     "proves",
+    "raise_impersonation",
     "ready_schemas",
     "register_factors",
     "remove_endpoint",

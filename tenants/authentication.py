@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 from django.contrib.auth.models import User
@@ -17,12 +18,13 @@ from core.rest.principal import Principal
 from core.tenancy import platform_scope
 from tenants.data import TenantStatus
 from tenants.errors import FactorNotProved
+from tenants.impersonation import Visit
 from tenants.keyformat import is_well_formed
 from tenants.models import Membership, Tenant
 from tenants.networks import check_key_address, check_portal_address
-from tenants.roles import permissions_of
+from tenants.roles import OPEN_TO_VISITORS, permissions_of
 from tenants.selectors import key_by_plaintext, operator_by_token, session_behind
-from tenants.sessions.access_tokens import AccessTokenInvalid, looks_like_one, read
+from tenants.sessions.access_tokens import AccessTokenInvalid, looks_like_one, read_access_token
 
 CHALLENGE = 'Bearer realm="lumos"'
 _OPERATOR_PREFIX = "lum_oper_"
@@ -81,7 +83,7 @@ def _key(credential: str, here: Tenant | None, address: str) -> Principal:
 def _member(credential: str, here: Tenant | None, address: str) -> Principal:
     """The member behind an access token, as the database knows them now. On a tenant's host only its own."""
     now = utc_now()
-    claims = read(credential, now=now)
+    claims = read_access_token(credential, now=now)
     if here is not None and here.id != claims.tenant_id:
         raise AccessTokenInvalid()
     session = session_behind(claims, now)
@@ -125,10 +127,24 @@ class MemberSession(SessionAuthentication):
             return None
         check_portal_address(membership.tenant.portal_networks, exact_address(request._request))
         self.enforce_csrf(request)
+        visit: Visit | None = getattr(request._request, "impersonation", None)
+        if visit is not None:
+            return _visitor_principal(visit), None
         return member_principal(membership, membership.user, membership.tenant), None
 
     def authenticate_header(self, request: Request) -> str:
         return CHALLENGE
+
+
+def _visitor_principal(visit: Visit) -> Principal:
+    """An operator who acts for a member, or for the workspace: sees what those see, and changes little or nothing."""
+    return replace(
+        member_principal(visit.membership, visit.account, visit.membership.tenant),
+        kind="impersonator",
+        id=visit.actor.id,
+        label=visit.actor.label,
+        changes=OPEN_TO_VISITORS if visit.row.is_raised else frozenset(),
+    )
 
 
 def member_principal(membership: Membership, account: User, tenant: Tenant) -> Principal:

@@ -13,6 +13,7 @@ SCHEDULE = (
     ("tenants: tell of overrides that begin or end", "tenants.announce_overrides", 2.0),
     ("tenants: delete what is kept no longer", "tenants.prune_workspaces", 21600.0),
     ("tenants: place who waits for resources", "tenants.tend_capacity", 10.0),
+    ("tenants: end impersonations whose time is up", "tenants.end_impersonations", 30.0),
     ("tenants: compare schemas with the template", "tenants.find_drift", 86400.0),
     ("tenants: prove the isolation of all", "tenants.prove_isolation", 86400.0),
     ("tenants: back up who is due", "tenants.back_up_due", 900.0),

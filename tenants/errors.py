@@ -18,6 +18,7 @@ LumosError
 │   └── BackupNotFound
 ├── PermissionRefused
 │   ├── AddressNotAllowed
+│   ├── HandoverInvalid
 │   └── InvitationNotForYou
 ├── NotAuthenticated
 │   ├── WrongCredentials
@@ -27,6 +28,8 @@ LumosError
 ├── BackupFailed
 ├── Conflict
 │   ├── RefreshTokenUsed
+│   ├── ImpersonationOpen
+│   ├── ImpersonationOver
 │   ├── BackupNotTrue
 │   ├── SlugTaken
 │   ├── LastSuperOperator
@@ -204,3 +207,18 @@ class RefreshTokenUsed(Conflict):
 class FactorNotProved(NotAuthenticated):
     code = "second_factor_not_proved"
     title = "This session has not proved a second factor"
+
+
+class HandoverInvalid(PermissionRefused):
+    code = "handover_invalid"
+    title = "This link is used, too old, or another tenant's"
+
+
+class ImpersonationOpen(Conflict):
+    code = "impersonation_open"
+    title = "You act for somebody already"
+
+
+class ImpersonationOver(Conflict):
+    code = "impersonation_over"
+    title = "This visit is over"

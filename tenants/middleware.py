@@ -19,6 +19,7 @@ from core.changes import Memory
 from core.tenancy import clear_scope, platform_scope, tenant_scope
 from tenants.data import TenantChanged, TenantStatus
 from tenants.errors import AddressNotAllowed
+from tenants.impersonation import Visit
 from tenants.models import Membership, Tenant
 from tenants.networks import check_portal_address, portal_networks_of
 from tenants.selectors import membership_of, tenant_by_host
@@ -26,7 +27,7 @@ from tenants.selectors import membership_of, tenant_by_host
 GetResponse = Callable[[HttpRequest], HttpResponse]
 _TTL = 5.0  # seconds a host may be answered from memory, when the change that makes it stale is not told
 # What runs before anybody is known to be a member, in the operator's scope.
-_OPEN = ("/sign-in/", "/sign-out/", "/join/", "/static/", "/i18n/", "/.well-known/")
+_OPEN = ("/impersonation/", "/sign-in/", "/sign-out/", "/join/", "/static/", "/i18n/", "/.well-known/")
 _OWN_CALLERS = ("/api/",)  # REST knows its callers, by their session too, and enters their scope itself
 _CLOSED = {
     TenantStatus.ARCHIVED: "errors/archived.html",
@@ -77,13 +78,14 @@ class MembershipMiddleware:
             return self._get_response(request)
         if request.path.startswith(_OPEN):
             return _refusal(request, portal_networks_of(tenant.id)) or self._get_response(request)
+        visit: Visit | None = getattr(request, "impersonation", None)
         account: int | None = request.user.pk
-        membership = membership_of(account, tenant.id) if account is not None else None
+        membership = visit.membership if visit else membership_of(account, tenant.id) if account else None
         if request.path.startswith(_OWN_CALLERS):
             request.membership = membership  # type: ignore[attr-defined]
             with platform_scope():
                 return self._get_response(request)
-        if account is None:
+        if account is None and visit is None:
             with clear_scope():
                 return self._get_response(request)
         if membership is None:

@@ -62,6 +62,10 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.VIEWER: _EVERYBODY | {Permission.KEYS_VIEW},
 }
 
+# What an operator who acts for somebody may change, once they have given a second reason. All else is closed to them,
+# also what is added later: owners, people's own settings and factors, and whatever shows or makes a secret.
+OPEN_TO_VISITORS = frozenset({Permission.MEMBERS_MANAGE})
+
 # What a key with that scope can see and do, so that nobody makes a key that may more than they may themselves.
 _SCOPE_NEEDS: Mapping[Scope, frozenset[Permission]] = {
     Scope.INFERENCE: frozenset({Permission.PLAYGROUND_USE}),
@@ -79,6 +83,11 @@ def permissions_of(role: str) -> frozenset[Permission]:
 
 def allows(role: str, permission: Permission) -> bool:
     return permission in permissions_of(role)
+
+
+def visitor_may_change(permission: str, *, raised: bool) -> bool:
+    """Whether an operator who acts for somebody may change what that permission is asked for."""
+    return raised and permission in OPEN_TO_VISITORS
 
 
 def grantable_scopes(permissions: Collection[str]) -> frozenset[str]:

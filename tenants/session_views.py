@@ -20,7 +20,7 @@ from core.attempts import count_attempt
 from core.clock import utc_now
 from core.errors import InvalidInput, NotAuthenticated
 from core.ids import parse_prefixed
-from core.rest.access import Access
+from core.rest.access import Access, NotWhileActing
 from core.rest.pages import WholePage, whole
 from core.rest.views import ApiView, OpenView, checked
 from core.tenancy import platform_scope
@@ -30,7 +30,7 @@ from tenants.errors import RefreshTokenInvalid, SessionNotFound, WrongCredential
 from tenants.models import Membership, Tenant
 from tenants.roles import Permission
 from tenants.selectors import api_sessions_of
-from tenants.services.sessions import end_session, open_session, refresh_session
+from tenants.services.sessions import end_api_session, open_api_session, renew_api_session
 from tenants.session_serializers import (
     NewSessionSerializer,
     RefreshSerializer,
@@ -56,7 +56,7 @@ class TokenList(OpenView):
         member = _by_credentials(request, given) if "email" in given else _by_browser(request)
         account = member.user
         acting = Actor("member", str(account.pk), account.email or account.get_username())
-        tokens = open_session(
+        tokens = open_api_session(
             membership_id=member.id,
             name=given["name"],
             address=client_address(request._request),
@@ -78,6 +78,8 @@ def _by_credentials(request: Request, given: dict[str, str]) -> Membership:
 
 
 def _by_browser(request: Request) -> Membership:
+    if getattr(request._request, "impersonation", None) is not None:
+        raise NotWhileActing()
     if MemberSession().authenticate(request) is None:
         raise NotAuthenticated(_("Send e-mail and password, or the session of the portal."))
     member: Membership = request._request.membership  # type: ignore[attr-defined]
@@ -96,7 +98,7 @@ class TokenRefresh(OpenView):
         """Exchange a refresh token for a new pair. A token that was exchanged before ends its session."""
         token = checked(RefreshSerializer, request)["refresh_token"]
         try:
-            return Response(TokensSerializer(refresh_session(token=token, now=utc_now())).data)
+            return Response(TokensSerializer(renew_api_session(token=token, now=utc_now())).data)
         except RefreshTokenInvalid:
             address = client_address(request._request)
             count_attempt(realm=REFRESH_REALM, address=address, account=token[:40])
@@ -114,7 +116,7 @@ class TokenDetail(ApiView):
         except InvalidInput as error:
             raise SessionNotFound() from error
         with platform_scope():
-            end_session(
+            end_api_session(
                 tenant_id=self.tenant.id,
                 user_id=int(self.caller.id),
                 session_id=bare,

@@ -18,7 +18,7 @@ from tenants.isolation import reporting
 from tenants.profiles import retention
 from tenants.profiles import services as profiles
 from tenants.provisioning import pool
-from tenants.services import jobs
+from tenants.services import impersonation, jobs
 from tenants.webhooks import delivery, upkeep
 
 log = structlog.get_logger(__name__)
@@ -42,6 +42,11 @@ def announce_overrides() -> int:
 @shared_task(base=PlatformTask, name="tenants.prune_workspaces", ignore_result=True)
 def prune_workspaces() -> int:
     return retention.prune_all(now=utc_now())
+
+
+@shared_task(base=PlatformTask, name="tenants.end_impersonations", ignore_result=True)
+def end_impersonations() -> int:
+    return impersonation.end_expired(now=utc_now())
 
 
 @shared_task(base=PlatformTask, name="tenants.find_drift", ignore_result=True)

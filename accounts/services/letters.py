@@ -23,7 +23,7 @@ from accounts.services.sign_in import who_is
 from accounts.tokens import VALID_FOR, Purpose, account_in, holds, letter_token
 from core.attempts import count_attempt
 from mail.api import Letter, queue_mail
-from tenants.api import Tenant, end_sessions_of, portal_address
+from tenants.api import Tenant, end_api_sessions_of, portal_address
 
 _NOBODY = User(pk=0, username="nobody", password="")  # for the same work when there is no such account
 
@@ -62,7 +62,7 @@ def reset_password(*, token: str, password: str, place: Place, now: datetime) ->
     account.save(update_fields=["password"])
     who = who_is(account, place)
     end_other_sessions(who=who, current="", now=now)
-    end_sessions_of(user_id=account.pk, acting=who.actor, now=now)
+    end_api_sessions_of(user_id=account.pk, acting=who.actor, now=now)
     if not has_proved_address(account):
         _set_proved(account)
     tell(who, "accounts.reset_password", {})

@@ -41,6 +41,11 @@ class ReadOnly(PermissionRefused):
     title = "This tenant is suspended, so its keys and members may only read"
 
 
+class NotWhileActing(PermissionRefused):
+    code = "not_while_acting"
+    title = "This is closed to an operator who acts for somebody"
+
+
 class DeclaredAccess(BasePermission):
     """Reads the view's `access` table."""
 
@@ -61,7 +66,7 @@ def _check(rule: Access, caller: Principal, *, safe: bool) -> None:
     if caller.is_operator:
         _check_operator(rule, caller)
     elif caller.is_member:
-        _check_member(rule, caller)
+        _check_member(rule, caller, safe=safe)
     else:
         _check_key(rule, caller)
     if caller.read_only and not safe:
@@ -75,11 +80,13 @@ def _check_operator(rule: Access, caller: Principal) -> None:
         raise PermissionRefused(_("Your account lacks the permission %(name)s.") % {"name": rule.permission})
 
 
-def _check_member(rule: Access, caller: Principal) -> None:
+def _check_member(rule: Access, caller: Principal, *, safe: bool) -> None:
     if rule.member is None:
         raise PermissionRefused(_("Only operators may do this."))
     if rule.member not in caller.permissions:
         raise PermissionRefused(_("Your role lacks the permission %(name)s.") % {"name": rule.member})
+    if not safe and caller.changes is not None and rule.member not in caller.changes:
+        raise NotWhileActing()
 
 
 def _check_key(rule: Access, caller: Principal) -> None:

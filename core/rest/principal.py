@@ -18,10 +18,12 @@ def _none(_permission: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An operator, one key of one tenant, or one member of one tenant.
+    """An operator, one key of one tenant, one member of one tenant, or an operator who acts for a member.
 
     `tenant` is None for operators. `scopes` are a key's, `permissions` those of a member's role, `has_permission`
     answers for an operator's account. A `read_only` caller may look and not change: of a tenant that is suspended.
+    `changes` are the permissions by which a member may change things, None for all that they have: those of an operator
+    who acts for somebody (kind `impersonator`) are few, or none.
     """
 
     kind: str
@@ -32,6 +34,7 @@ class Principal:
     permissions: frozenset[str] = frozenset()
     has_permission: Callable[[str], bool] = field(default=_none, compare=False, repr=False)
     read_only: bool = False
+    changes: frozenset[str] | None = None
 
     @property
     def is_operator(self) -> bool:
@@ -39,7 +42,7 @@ class Principal:
 
     @property
     def is_member(self) -> bool:
-        return self.kind == "member"
+        return self.kind in ("member", "impersonator")
 
     @property
     def is_authenticated(self) -> bool:

@@ -27,6 +27,7 @@ class Area(StrEnum):
 
     TENANTS = "tenants"
     MEMBERS = "members"
+    IMPERSONATION = "impersonation"
     KEYS = "keys"
     ACCOUNTS = "accounts"
     OPERATORS = "operators"
@@ -46,6 +47,7 @@ class Area(StrEnum):
 AREAS: Mapping[Area, frozenset[str]] = {
     Area.TENANTS: frozenset({"tenants.tenant", "tenants.domain", "tenants.webhookdelivery", "tenants.isolationreport"}),
     Area.MEMBERS: frozenset({"tenants.membership", "tenants.invitation"}),
+    Area.IMPERSONATION: frozenset({"tenants.impersonation"}),
     Area.KEYS: frozenset({"tenants.apikey"}),
     Area.ACCOUNTS: frozenset({"auth.user"}),
     Area.OPERATORS: frozenset({"tenants.operator"}),
@@ -82,11 +84,12 @@ AREAS: Mapping[Area, frozenset[str]] = {
 }
 
 _COLUMNS = (OperatorRole.SECURITY, OperatorRole.BILLING, OperatorRole.SUPPORT, OperatorRole.READ_ONLY)
-_N, _V, _C = Level.NOTHING, Level.VIEW, Level.CHANGE
+_N, _V, _C, _D = Level.NOTHING, Level.VIEW, Level.CHANGE, Level.DELETE
 _TABLE: Mapping[Area, tuple[Level, Level, Level, Level]] = {
     # area               security billing support read-only
     Area.TENANTS: (_C, _V, _C, _V),
     Area.MEMBERS: (_C, _V, _C, _V),
+    Area.IMPERSONATION: (_D, _N, _C, _V),
     Area.KEYS: (_C, _N, _V, _V),
     Area.ACCOUNTS: (_C, _N, _V, _V),
     Area.OPERATORS: (_V, _N, _N, _V),
@@ -108,6 +111,10 @@ _VERBS: Mapping[str, Level] = {
     "change": Level.CHANGE,
     "delete": Level.DELETE,
 }
+# Beside the verbs: what one table has and others lack.
+_FURTHER: Mapping[str, tuple[Area, Level]] = {
+    "tenants.raise_impersonation": (Area.IMPERSONATION, Level.DELETE),
+}
 
 
 def level_of(role: OperatorRole, area: Area) -> Level:
@@ -119,7 +126,8 @@ def level_of(role: OperatorRole, area: Area) -> Level:
 @cache
 def operator_permissions(role: OperatorRole) -> frozenset[str]:
     """Everything that role may do, as `app.verb_table`."""
-    return frozenset(
+    further = frozenset(name for name, (area, needed) in _FURTHER.items() if level_of(role, area) >= needed)
+    return further | frozenset(
         f"{app}.{verb}_{table}"
         for area, labels in AREAS.items()
         for app, _dot, table in (label.partition(".") for label in labels)

@@ -17,7 +17,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from audit.api import operator_actor, record
 from core.admin import EMPTY, Choice, LumosModelAdmin, Question, ago, display, dotted
 from core.clock import utc_now
-from tenants.api import Operator, end_sessions_of, keep_a_super
+from tenants.api import Operator, end_api_sessions_of, keep_a_super
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -67,7 +67,7 @@ class AccountAdmin(UserAdmin, LumosModelAdmin):  # type: ignore[type-arg]
             keep_a_super(obj)
         super().save_model(request, obj, form, change)
         if change and not obj.is_active:
-            end_sessions_of(user_id=obj.pk, acting=operator_actor(request.user), now=utc_now())
+            end_api_sessions_of(user_id=obj.pk, acting=operator_actor(request.user), now=utc_now())
         fields = [name for name in form.changed_data if "password" not in name]
         detail: dict[str, Any] = {"fields": fields, "active": obj.is_active}
         action = "accounts.change" if change else "accounts.create"

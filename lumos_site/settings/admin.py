@@ -41,6 +41,7 @@ _NAVIGATION = [
         _item(_("API keys"), "key", "tenants.apikey"),
         _item(_("Members"), "group", "tenants.membership"),
         _item(_("Invitations"), "mail", "tenants.invitation"),
+        _item(_("Impersonations"), "supervisor_account", "tenants.impersonation"),
         _item(_("Subscriptions"), "contract", "billing.subscription"),
         _item(_("Domains"), "language", "tenants.domain"),
         _item(_("Webhook deliveries"), "webhook", "tenants.webhookdelivery"),

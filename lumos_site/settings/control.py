@@ -41,6 +41,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "lumos_site.middleware.AdminPolicyMiddleware",
+    "tenants.visitors.VisitMiddleware",
     "tenants.middleware.MembershipMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]

@@ -53,46 +53,46 @@ def address_link(request: PortalRequest, token: str) -> HttpResponse:
     return pages.address_link(request, FACE, token)
 
 
-@requires(Permission.SETTINGS_OWN)
+@requires(Permission.SETTINGS_OWN, private=True)
 def ask_address(request: PortalRequest) -> HttpResponse:
     return pages.ask_address(request, FACE)
 
 
-@requires(Permission.SETTINGS_OWN)
+@requires(Permission.SETTINGS_OWN, private=True)
 def confirm(request: PortalRequest) -> HttpResponse:
     return pages.confirm(request, FACE)
 
 
-@requires(Permission.SETTINGS_OWN)
+@requires(Permission.SETTINGS_OWN, private=True)
 def security(request: PortalRequest) -> HttpResponse:
     return pages.overview(request, FACE)
 
 
-@requires(Permission.SETTINGS_OWN)
+@requires(Permission.SETTINGS_OWN, private=True)
 def app(request: PortalRequest) -> HttpResponse:
     return pages.add_an_app(request, FACE)
 
 
-@requires(Permission.SETTINGS_OWN)
+@requires(Permission.SETTINGS_OWN, private=True)
 def passkey(request: PortalRequest) -> HttpResponse:
     return pages.add_a_passkey(request, FACE)
 
 
-@requires(Permission.SETTINGS_OWN)
+@requires(Permission.SETTINGS_OWN, private=True)
 def codes(request: PortalRequest) -> HttpResponse:
     return pages.new_codes(request, FACE)
 
 
-@requires(Permission.SETTINGS_OWN)
+@requires(Permission.SETTINGS_OWN, private=True)
 def remove(request: PortalRequest, public_id: str) -> HttpResponse:
     return pages.remove(request, FACE, public_id)
 
 
-@requires(Permission.SETTINGS_OWN)
+@requires(Permission.SETTINGS_OWN, private=True)
 def end_session(request: PortalRequest, public_id: str) -> HttpResponse:
     return pages.end_one(request, FACE, public_id)
 
 
-@requires(Permission.SETTINGS_OWN)
+@requires(Permission.SETTINGS_OWN, private=True)
 def end_others(request: PortalRequest) -> HttpResponse:
     return pages.end_others(request, FACE)

@@ -11,7 +11,7 @@ from audit.api import record
 from core.clock import utc_now
 from core.tenancy import platform_scope
 from portal.request import PortalRequest, acting
-from tenants.api import end_sessions_of
+from tenants.api import end_api_sessions_of
 
 
 def change_password(request: PortalRequest, form: PasswordChangeForm) -> None:
@@ -20,7 +20,7 @@ def change_password(request: PortalRequest, form: PasswordChangeForm) -> None:
         form.save()
         before = request.session.session_key or ""
         update_session_auth_hash(request, request.user)
-        end_sessions_of(user_id=request.user.pk, acting=acting(request), now=utc_now())
+        end_api_sessions_of(user_id=request.user.pk, acting=acting(request), now=utc_now())
         who, after = who_is(request.user, place_of(request)), request.session.session_key or ""
         keep_only_this_session(who=who, before=before, after=after, now=utc_now())
         record(

@@ -19,7 +19,7 @@ from portal.guard import requires
 from portal.request import PortalRequest, acting
 from portal.settings.services import change_password
 from portal.settings.theme import THEMES, remember_theme
-from tenants.api import Permission, SessionNotFound, api_sessions_of, end_session
+from tenants.api import Permission, SessionNotFound, allows, api_sessions_of, end_api_session, impersonations_of
 
 
 @require_GET
@@ -53,13 +53,13 @@ def set_password(request: PortalRequest) -> HttpResponse:
 
 @require_POST
 @requires(Permission.SETTINGS_OWN)
-def end_api_session(request: PortalRequest, public_id: str) -> HttpResponse:
+def end_program(request: PortalRequest, public_id: str) -> HttpResponse:
     try:
         bare = parse_prefixed("ses", public_id)
     except InvalidInput as error:
         raise SessionNotFound() from error
     with platform_scope():
-        end_session(
+        end_api_session(
             tenant_id=request.tenant.id,
             user_id=request.user.pk,
             session_id=bare,
@@ -74,5 +74,12 @@ def _page(request: PortalRequest, form: PasswordChangeForm, status: int) -> Http
     form.fields["old_password"].widget.attrs.pop("autofocus", None)  # the page is about more than the password
     with platform_scope():
         sessions = api_sessions_of(request.tenant.id, request.user.pk, utc_now())
-    context = {"form": form, "themes": THEMES, "api_sessions": sessions}
+    may_see_visits = allows(request.membership.role, Permission.AUDIT_VIEW)
+    context = {
+        "form": form,
+        "themes": THEMES,
+        "api_sessions": sessions,
+        "may_see_visits": may_see_visits,
+        "visits": impersonations_of(utc_now()) if may_see_visits else [],
+    }
     return render(request, "portal/settings/page.html", context, status=status)

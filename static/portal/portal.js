@@ -46,6 +46,18 @@ function togglePause(button) {
   button.textContent = other;
 }
 
+// The minutes of an operator's visit, and the page that says it is over once they are gone.
+function countDown(banner) {
+  const left = Date.parse(banner.dataset.visitEnds) - Date.now();
+  if (left <= 0) { setTimeout(() => location.reload(), 5000); return; }
+  const words = banner.querySelector("[data-visit-left]");
+  const minutes = Math.floor(left / 60000);
+  words.textContent = words.textContent.replace(/\d+/, String(minutes || 1));
+  setTimeout(countDown, 15000, banner);
+}
+
+document.querySelectorAll("[data-visit-ends]").forEach(countDown);
+
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;

@@ -27,6 +27,7 @@ from core.admin import (
 )
 from core.clock import utc_now
 from tenants.admin.datasets import DomainsOfTenant, KeysOfTenant, MembersOfTenant
+from tenants.admin.impersonation import Impersonating
 from tenants.admin.life import ask_to_delete, ask_to_keep, ask_to_resume, ask_to_suspend
 from tenants.admin.networks import NETWORKS, TenantForm, save_networks
 from tenants.admin.settings import SettingsPages
@@ -34,7 +35,7 @@ from tenants.data import TenantStatus, TenantType
 from tenants.models import ApiKey, Membership, Tenant
 from tenants.services.lifecycle import create_tenant, rename_tenant
 
-ACT = ["suspend", "resume", "new_key", "erase", "keep"]
+ACT = ["impersonate", "suspend", "resume", "new_key", "erase", "keep"]
 LOOK_UP = [
     "see_settings",
     "see_usage",
@@ -85,7 +86,7 @@ class WhoLooksAfterIt(Question):
 
 
 @admin.register(Tenant)
-class TenantAdmin(SettingsPages):
+class TenantAdmin(Impersonating, SettingsPages):
     form = TenantForm
     public_kind = "ten"
     list_display = ("shown", "status_label", "type", "plan_shown", "keys_shown", "members_shown", "created_shown")

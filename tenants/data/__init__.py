@@ -24,6 +24,7 @@ from tenants.data.facts import (
     TenantStatus,
     TenantType,
 )
+from tenants.data.impersonation import ImpersonationEnd, ImpersonationFacts
 from tenants.data.profiles import (
     EffectiveProfile,
     EffectiveValue,
@@ -49,6 +50,8 @@ __all__ = [
     "EffectiveValue",
     "FailurePolicy",
     "FleetProgress",
+    "ImpersonationEnd",
+    "ImpersonationFacts",
     "InvitationFacts",
     "IsolationLevel",
     "JobKind",

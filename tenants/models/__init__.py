@@ -4,6 +4,7 @@ from tenants.models.backups import TenantBackup
 from tenants.models.capacity import Allocation, AllocationPart, CapacityPool
 from tenants.models.credentials import ApiKey, OperatorToken
 from tenants.models.fleet import SchemaState
+from tenants.models.impersonation import Impersonation
 from tenants.models.isolation import IsolationReport
 from tenants.models.jobs import TenantJob
 from tenants.models.keys import MasterKey, TenantDataKey
@@ -21,6 +22,7 @@ __all__ = [
     "ApiSession",
     "CapacityPool",
     "Domain",
+    "Impersonation",
     "Invitation",
     "IsolationReport",
     "MasterKey",

@@ -18,7 +18,7 @@ from tenants.errors import NameNotTyped, WrongStatus
 from tenants.models import Tenant, TenantJob
 from tenants.selectors import tenant_by_id
 from tenants.services.jobs import cancel_open_jobs, job_steps, open_job, run_job
-from tenants.services.sessions import end_sessions_in
+from tenants.services.sessions import end_api_sessions_in
 from tenants.services.steps import GRACE
 
 _DELETABLE = (TenantStatus.ACTIVE, TenantStatus.SUSPENDED, TenantStatus.ARCHIVED)
@@ -57,7 +57,7 @@ def delete_tenant(
     until = now + grace
     tenant.status, tenant.status_reason = TenantStatus.DELETING, reason.strip()[:300]
     tenant.save(update_fields=["status", "status_reason"])
-    end_sessions_in(tenant.id, now)
+    end_api_sessions_in(tenant.id, now)
     detail = {"reason": tenant.status_reason, "until": until.isoformat(), "export": export}
     record("tenants.delete", actor=acting, tenant_id=tenant.id, target=tenant.public_id, detail=detail)
     emit(TenantChanged(tenant.id, TenantStatus.DELETING))

@@ -21,7 +21,7 @@ from tenants.provisioning.pool import make_ready_schema
 from tenants.selectors import tenant_by_id
 from tenants.services.jobs import cancel_open_jobs, open_job, run_job
 from tenants.services.members import lock_tenant
-from tenants.services.sessions import end_sessions_in
+from tenants.services.sessions import end_api_sessions_in
 from tenants.tasks import wake
 from tenants.webhooks.announce import announce
 from tenants.webhooks.data import EventName
@@ -158,7 +158,7 @@ def _move(tenant_id: str, kind: JobKind, reason: str, acting: Actor, now: dateti
     tenant.status, tenant.status_reason = move.new, reason
     tenant.save(update_fields=["status", "status_reason"])
     if not tenant.is_active:
-        end_sessions_in(tenant.id, now)
+        end_api_sessions_in(tenant.id, now)
     record(move.action, actor=acting, tenant_id=tenant.id, target=tenant.public_id, detail={"reason": reason})
     emit(TenantChanged(tenant.id, move.new))
     announce(tenant_id=tenant.id, event=_TOLD[kind], data={"status": move.new.value, "reason": reason}, now=now)

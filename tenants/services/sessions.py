@@ -17,7 +17,7 @@ from core.faults import fault_point
 from tenants.data import SessionEnd, TenantStatus, Tokens
 from tenants.errors import MemberNotFound, RefreshTokenInvalid, RefreshTokenUsed, SessionNotFound, WrongStatus
 from tenants.models import ApiSession, Membership
-from tenants.sessions.access_tokens import AccessClaims, mint
+from tenants.sessions.access_tokens import AccessClaims, mint_access_token
 from tenants.sessions.refresh_tokens import RefreshToken, new_refresh_token, parse_refresh_token
 from tenants.sessions.ring import ACCESS_LIFETIME
 
@@ -28,7 +28,7 @@ MOST = 20  # open ones of one member; the one that rested longest gives way
 
 
 @transaction.atomic
-def open_session(*, membership_id: str, name: str, address: str, acting: Actor, now: datetime) -> Tokens:
+def open_api_session(*, membership_id: str, name: str, address: str, acting: Actor, now: datetime) -> Tokens:
     """A new session of a member whose credentials were checked. Raises MemberNotFound and WrongStatus."""
     members = Membership.objects.select_related("user", "tenant").select_for_update(of=("self",))
     member = members.filter(pk=membership_id, user__is_active=True).first()
@@ -66,11 +66,11 @@ def _renew(session: ApiSession, now: datetime) -> Tokens:
     refresh = new_refresh_token(session.id)
     session.digest_before, session.digest = session.digest, refresh.digests[0]
     session.used_at, session.refresh_until = now, min(now + IDLE, session.expires_at)
-    access = mint(AccessClaims(session.tenant_id, session.membership_id, session.id), now=now)
+    access = mint_access_token(AccessClaims(session.tenant_id, session.membership_id, session.id), now=now)
     return Tokens(session.public_id, access, refresh.text, int(ACCESS_LIFETIME.total_seconds()))
 
 
-def refresh_session(*, token: str, now: datetime) -> Tokens:
+def renew_api_session(*, token: str, now: datetime) -> Tokens:
     """The next pair for a token that is good. Raises RefreshTokenInvalid and, within GRACE, RefreshTokenUsed."""
     shown = parse_refresh_token(token)
     if shown is None:
@@ -119,7 +119,7 @@ def end_reason(session: ApiSession) -> SessionEnd | None:
 
 
 @transaction.atomic
-def end_session(*, tenant_id: str, user_id: int, session_id: str, acting: Actor, now: datetime) -> None:
+def end_api_session(*, tenant_id: str, user_id: int, session_id: str, acting: Actor, now: datetime) -> None:
     """End one's own session; its tokens open nothing from the next request on. Raises SessionNotFound."""
     rows = ApiSession.objects.select_for_update().filter(pk=session_id, tenant_id=tenant_id, user_id=user_id)
     session = rows.first()
@@ -131,7 +131,7 @@ def end_session(*, tenant_id: str, user_id: int, session_id: str, acting: Actor,
 
 
 @transaction.atomic
-def end_sessions_of(*, user_id: int, acting: Actor, now: datetime) -> int:
+def end_api_sessions_of(*, user_id: int, acting: Actor, now: datetime) -> int:
     """End all of an account, which was locked or has another password; returns how many were open."""
     sessions = list(_open().select_for_update().filter(user_id=user_id))
     for session in sessions:
@@ -140,7 +140,7 @@ def end_sessions_of(*, user_id: int, acting: Actor, now: datetime) -> int:
     return len(sessions)
 
 
-def end_sessions_in(tenant_id: str, now: datetime) -> int:
+def end_api_sessions_in(tenant_id: str, now: datetime) -> int:
     """A part of a tenant's suspension or archiving, which records; they do not come back with the tenant."""
     return _open().filter(tenant_id=tenant_id).update(ended_at=now, end_reason=SessionEnd.TENANT)
 

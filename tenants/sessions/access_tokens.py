@@ -19,8 +19,8 @@ from jwt.types import Options
 
 from core.errors import InvalidInput, NotAuthenticated
 from core.ids import new_ulid, parse_prefixed, prefixed
-from tenants.sessions.keys import keys
-from tenants.sessions.ring import ACCESS_LIFETIME, LEEWAY, signing, valid
+from tenants.sessions.keys import signing_keys
+from tenants.sessions.ring import ACCESS_LIFETIME, LEEWAY, signing_key, valid_keys
 
 ALGORITHM, TYPE = "EdDSA", "at+jwt"
 _LONGEST = 1_500
@@ -62,8 +62,8 @@ def looks_like_one(text: str) -> bool:
     return text.startswith("eyJ") and text.count(".") == 2
 
 
-def mint(claims: AccessClaims, *, now: datetime) -> str:
-    key, moment = signing(keys(now), now), int(now.timestamp())
+def mint_access_token(claims: AccessClaims, *, now: datetime) -> str:
+    key, moment = signing_key(signing_keys(now), now), int(now.timestamp())
     body = {
         "iss": issuer(),
         "aud": prefixed("ten", claims.tenant_id),
@@ -77,7 +77,7 @@ def mint(claims: AccessClaims, *, now: datetime) -> str:
     return jwt.encode(body, key.private, algorithm=ALGORITHM, headers={"kid": key.kid, "typ": TYPE})
 
 
-def read(text: str, *, now: datetime) -> AccessClaims:
+def read_access_token(text: str, *, now: datetime) -> AccessClaims:
     """What a token of this installation says, whether or not its session lives. Raises AccessTokenInvalid."""
     try:
         body = _verified(text, now)
@@ -101,7 +101,7 @@ def _verified(text: str, now: datetime) -> Mapping[str, Any]:
     header = jwt.get_unverified_header(text)
     if set(header) != _HEADER or header["alg"] != ALGORITHM or header["typ"] != TYPE:
         raise ValueError("not a header of ours")
-    key = next(key for key in (*valid(keys(now), now), None) if key is None or key.kid == header["kid"])
+    key = next(key for key in (*valid_keys(signing_keys(now), now), None) if key is None or key.kid == header["kid"])
     if key is None:
         raise ValueError("signed by no key in force")
     return jwt.decode(text, key.private.public_key(), algorithms=[ALGORITHM], options=_UNCHECKED)

@@ -17,7 +17,7 @@ from itertools import count, takewhile
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from core.conf import secrets
-from tenants.sessions.ring import KeyAge, valid
+from tenants.sessions.ring import KeyAge, valid_keys
 
 _NAME = "access_token_key"
 
@@ -31,7 +31,7 @@ class SigningKey(KeyAge):
     private: Ed25519PrivateKey = field(kw_only=True, repr=False)
 
 
-def keys(now: datetime) -> list[SigningKey]:
+def signing_keys(now: datetime) -> list[SigningKey]:
     """All keys in the order in which they were made; the first one is made here when there is none."""
     first = secrets().get(f"{_NAME}_v1", lambda: _new(now, at_once=False))
     further = takewhile(bool, (secrets().find(f"{_NAME}_v{version}") for version in count(2)))
@@ -40,14 +40,17 @@ def keys(now: datetime) -> list[SigningKey]:
 
 def add_key(now: datetime, *, at_once: bool) -> SigningKey:
     """One more key; see `ring` for when it signs. Two calls at the same moment add one or two."""
-    version = len(keys(now)) + 1
+    version = len(signing_keys(now)) + 1
     return _parsed(secrets().get(f"{_NAME}_v{version}", lambda: _new(now, at_once=at_once)))
 
 
 def jwks(now: datetime) -> dict[str, list[dict[str, str]]]:
     """The public keys as RFC 8037 writes them."""
     return {
-        "keys": [{**_jwk(key.public), "kid": key.kid, "use": "sig", "alg": "EdDSA"} for key in valid(keys(now), now)]
+        "keys": [
+            {**_jwk(key.public), "kid": key.kid, "use": "sig", "alg": "EdDSA"}
+            for key in valid_keys(signing_keys(now), now)
+        ]
     }
 
 

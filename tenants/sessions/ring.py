@@ -32,13 +32,13 @@ class KeyAge:
 K = TypeVar("K", bound=KeyAge)
 
 
-def signing(keys: Sequence[K], now: datetime) -> K:
+def signing_key(keys: Sequence[K], now: datetime) -> K:
     """The key that signs at `now`; `keys` are in the order in which they were made, one at least."""
     living = _living(keys)
     return next((key for key in reversed(living) if key.signs_from <= now), living[0])
 
 
-def valid(keys: Sequence[K], now: datetime) -> list[K]:
+def valid_keys(keys: Sequence[K], now: datetime) -> list[K]:
     """The keys whose signatures count at `now`, and those that will sign soon; what is published."""
     living = _living(keys)
     followers = living[1:]

@@ -21,7 +21,7 @@ from scaling.models import ScalingDecision
 from tenants.allocation.allocator import allocate
 from tenants.allocation.data import ResourceKind
 from tenants.allocation.pools import add_pool
-from tenants.api import Role, invite_member
+from tenants.api import Role, begin_impersonation, invite_member
 from tenants.data import BackupKind, BackupStatus, ResourceAmounts, SchemaStatus
 from tenants.isolation.registry import CheckResult, FenceKind, Outcome
 from tenants.models import IsolationReport, SchemaState, TenantBackup, WebhookDelivery
@@ -46,6 +46,15 @@ def set_stage(olivia: Operator) -> dict[str, Player]:
     _decision(players["acme"])
     acme = players["acme"].tenant.id
     invite_member(tenant_id=acme, email="new@acme.example", role=Role.VIEWER, owners=True, acting=TESTER, now=now)
+    begin_impersonation(
+        tenant_id=acme,
+        operator=olivia.user,
+        session_key="none",
+        membership_id="",
+        reason="a question about a bill",
+        acting=TESTER,
+        now=now,
+    )
     _upkeep(players["acme"])
     _capacity(players)
     seal_waiting(now=now)

@@ -69,12 +69,12 @@ def test_a_password_that_will_not_do_is_refused_in_words(
 
 
 def test_programs_that_are_signed_in_are_listed_and_ended(acme: Player, globex: Player) -> None:
-    def open_session(player: Player) -> str:
+    def open_api_session(player: Player) -> str:
         sent = {"email": player.owner.username, "password": PASSWORD, "name": "my <laptop>"}
         client = stranger(player.tenant)
         return client.post("/api/v1/auth/tokens", sent, content_type="application/json").json()["session_id"]
 
-    mine, foreign = open_session(acme), open_session(globex)
+    mine, foreign = open_api_session(acme), open_api_session(globex)
     client = stranger(acme.tenant)
     client.force_login(acme.owner)
     page = client.get("/settings/").content.decode()

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.core.management import call_command
 from django.test import Client
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit.models import AuditEntry
@@ -25,9 +25,15 @@ from core.conf import Secrets, secrets, secrets_path
 from core.ids import new_ulid
 from core.logging import scrub
 from tenants.api import rotate_token_key
-from tenants.sessions.access_tokens import AccessClaims, AccessTokenInvalid, issuer, mint, read
-from tenants.sessions.keys import _new, add_key, jwks, keys
-from tenants.sessions.ring import ACCESS_LIFETIME, LEEWAY, PUBLISH_AHEAD, KeyAge, signing, valid
+from tenants.sessions.access_tokens import (
+    AccessClaims,
+    AccessTokenInvalid,
+    issuer,
+    mint_access_token,
+    read_access_token,
+)
+from tenants.sessions.keys import _new, add_key, jwks, signing_keys
+from tenants.sessions.ring import ACCESS_LIFETIME, LEEWAY, PUBLISH_AHEAD, KeyAge, signing_key, valid_keys
 from tests.cast import TESTER
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -46,8 +52,8 @@ def _own_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 def forged(*, header: dict[str, Any] | None = None, sign_with: Any = None, **body: Any) -> str:
     """A token with other claims or another header, signed by our own key unless another is given."""
-    [key] = keys(NOW)
-    honest = jwt.decode(mint(CLAIMS, now=NOW), options={"verify_signature": False})
+    [key] = signing_keys(NOW)
+    honest = jwt.decode(mint_access_token(CLAIMS, now=NOW), options={"verify_signature": False})
     parts = [{"alg": "EdDSA", "kid": key.kid, "typ": "at+jwt", **(header or {})}, {**honest, **body}]
     signed = ".".join(_encode(json.dumps({n: v for n, v in part.items() if v is not ...}).encode()) for part in parts)
     return f"{signed}.{_encode((sign_with or key.private.sign)(signed.encode()))}"
@@ -58,27 +64,31 @@ def _encode(raw: bytes) -> str:
 
 
 def _public_pem() -> bytes:
-    return keys(NOW)[0].private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return signing_keys(NOW)[0].private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 def test_what_was_minted_is_read_again_and_counts_for_five_minutes() -> None:
-    token = mint(CLAIMS, now=NOW)
-    assert read(token, now=NOW) == CLAIMS
-    assert read(forged(), now=NOW) == CLAIMS
+    token = mint_access_token(CLAIMS, now=NOW)
+    assert read_access_token(token, now=NOW) == CLAIMS
+    assert read_access_token(forged(), now=NOW) == CLAIMS
     for late in (ACCESS_LIFETIME + LEEWAY, DAY):
         with pytest.raises(AccessTokenInvalid):
-            read(token, now=NOW + late)
+            read_access_token(token, now=NOW + late)
 
 
 def test_clocks_may_differ_by_half_a_minute_and_no_more() -> None:
-    token = mint(CLAIMS, now=NOW)
-    assert read(token, now=NOW - LEEWAY) == read(token, now=NOW + ACCESS_LIFETIME + LEEWAY / 2) == CLAIMS
+    token = mint_access_token(CLAIMS, now=NOW)
+    assert (
+        read_access_token(token, now=NOW - LEEWAY)
+        == read_access_token(token, now=NOW + ACCESS_LIFETIME + LEEWAY / 2)
+        == CLAIMS
+    )
     with pytest.raises(AccessTokenInvalid):
-        read(token, now=NOW - LEEWAY - timedelta(seconds=1))
+        read_access_token(token, now=NOW - LEEWAY - timedelta(seconds=1))
 
 
 def test_a_token_says_for_whom_and_nothing_of_what_they_may() -> None:
-    body = jwt.decode(mint(CLAIMS, now=NOW), options={"verify_signature": False})
+    body = jwt.decode(mint_access_token(CLAIMS, now=NOW), options={"verify_signature": False})
     assert set(body) == {"iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp"}
     assert (body["aud"], body["iss"]) == (f"ten_{CLAIMS.tenant_id}", issuer())
 
@@ -124,7 +134,7 @@ def test_a_token_says_for_whom_and_nothing_of_what_they_may() -> None:
 )
 def test_a_forged_token_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(AccessTokenInvalid):
-        read(forged(**change), now=NOW)
+        read_access_token(forged(**change), now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -143,53 +153,55 @@ def test_a_forged_token_is_refused(change: dict[str, Any]) -> None:
 )
 def test_what_is_no_token_is_refused(text: str) -> None:
     with pytest.raises(AccessTokenInvalid):
-        read(text, now=NOW)
+        read_access_token(text, now=NOW)
 
 
 def test_each_flipped_character_breaks_it() -> None:
-    token = mint(CLAIMS, now=NOW)
+    token = mint_access_token(CLAIMS, now=NOW)
     for place in range(0, len(token) - 1, 3):  # the last character holds bits that are padding
         other = "A" if token[place] != "A" else "B"
         with pytest.raises(AccessTokenInvalid):
-            read(token[:place] + other + token[place + 1 :], now=NOW)
+            read_access_token(token[:place] + other + token[place + 1 :], now=NOW)
 
 
 def test_a_token_is_hidden_from_logs() -> None:
-    assert mint(CLAIMS, now=NOW)[3:30] not in scrub(f"Authorization: Bearer {mint(CLAIMS, now=NOW)}!")
-    assert "PrivateKey" not in repr(keys(NOW))
+    assert mint_access_token(CLAIMS, now=NOW)[3:30] not in scrub(
+        f"Authorization: Bearer {mint_access_token(CLAIMS, now=NOW)}!"
+    )
+    assert "PrivateKey" not in repr(signing_keys(NOW))
 
 
 # --- keys ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_new_key_is_published_first_and_the_old_one_counts_until_its_last_token_is_over() -> None:
-    [old] = keys(NOW)
+    [old] = signing_keys(NOW)
     new = add_key(NOW + DAY, at_once=False)
     assert _published(NOW + DAY) == {old.kid, new.kid}
     assert _signed_by(NOW + DAY) == old.kid
     begins = NOW + DAY + PUBLISH_AHEAD
     assert _signed_by(begins) == new.kid
-    last = mint(CLAIMS, now=begins - timedelta(seconds=1))
-    assert read(last, now=begins + ACCESS_LIFETIME) == CLAIMS
+    last = mint_access_token(CLAIMS, now=begins - timedelta(seconds=1))
+    assert read_access_token(last, now=begins + ACCESS_LIFETIME) == CLAIMS
     assert _published(begins + ACCESS_LIFETIME + LEEWAY) == {new.kid}
 
 
 def test_after_a_leak_the_old_keys_end_at_once() -> None:
-    token = mint(CLAIMS, now=NOW)
+    token = mint_access_token(CLAIMS, now=NOW)
     new = add_key(NOW, at_once=True)
     assert (_signed_by(NOW), _published(NOW)) == (new.kid, {new.kid})
     with pytest.raises(AccessTokenInvalid):
-        read(token, now=NOW)
+        read_access_token(token, now=NOW)
 
 
 def test_a_process_that_runs_learns_of_a_key_that_another_one_made() -> None:
-    keys(NOW)
+    signing_keys(NOW)
     Secrets(secrets_path()).get("access_token_key_v2", lambda: _new(NOW, at_once=True))
-    assert len(keys(NOW)) == 2
+    assert len(signing_keys(NOW)) == 2
 
 
 def test_rotating_is_audited_and_says_when_the_key_signs(db: None, capsys: pytest.CaptureFixture[str]) -> None:
-    keys(NOW)
+    signing_keys(NOW)
     call_command("rotate_token_key", "--at-once")
     entry = AuditEntry.objects.get(action="token_keys.rotate")
     assert entry.target in capsys.readouterr().out
@@ -202,7 +214,7 @@ def test_the_public_keys_are_open_to_everybody_and_hold_nothing_private(host: st
     answer = Client(HTTP_HOST=host).get("/.well-known/jwks.json")
     [key] = answer.json()["keys"]
     assert set(key) == {"kty", "crv", "x", "kid", "use", "alg"}
-    assert jwt.PyJWK(key).key.public_bytes_raw() == keys(NOW)[0].private.public_key().public_bytes_raw()
+    assert jwt.PyJWK(key).key.public_bytes_raw() == signing_keys(NOW)[0].private.public_key().public_bytes_raw()
 
 
 def _published(now: datetime) -> set[str]:
@@ -210,7 +222,7 @@ def _published(now: datetime) -> set[str]:
 
 
 def _signed_by(now: datetime) -> str:
-    return jwt.get_unverified_header(mint(CLAIMS, now=now))["kid"]
+    return jwt.get_unverified_header(mint_access_token(CLAIMS, now=now))["kid"]
 
 
 ages = st.lists(
@@ -220,15 +232,16 @@ ages = st.lists(
 ).map(lambda made: sorted(made, key=lambda age: age.made_at))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ages, st.integers(-100, 6000), st.integers(0, int(ACCESS_LIFETIME.total_seconds())))
 def test_whatever_signs_is_published_and_stays_valid_for_its_tokens_unless_a_key_leaked(
     made: list[KeyAge], minute: int, later: int
 ) -> None:
     now = NOW + timedelta(minutes=minute)
     known = [key for key in made if key.made_at <= now] or made[:1]
-    signer = signing(known, now)
-    assert signer in valid(known, now)
+    signer = signing_key(known, now)
+    assert signer in valid_keys(known, now)
     checked_at = now + timedelta(seconds=later)
     then = [key for key in made if key.made_at <= checked_at] or made[:1]
     leaked = any(key.at_once for key in then[len(known) :])
-    assert leaked or signer in valid(then, checked_at)
+    assert leaked or signer in valid_keys(then, checked_at)

@@ -22,7 +22,7 @@ from tenants.api import (
     add_member,
     api_sessions_of,
     change_role,
-    end_sessions_of,
+    end_api_sessions_of,
     remove_member,
     resume_tenant,
     suspend_tenant,
@@ -30,7 +30,7 @@ from tenants.api import (
 from tenants.errors import RefreshTokenInvalid, RefreshTokenUsed
 from tenants.models import ApiSession
 from tenants.second_factors import FactorCheck, _checks, register_factors
-from tenants.services.sessions import GRACE, IDLE, LONGEST, MOST, open_session, refresh_session
+from tenants.services.sessions import GRACE, IDLE, LONGEST, MOST, open_api_session, renew_api_session
 from tenants.sessions.refresh_tokens import MARK, new_refresh_token
 from tests.cast import PASSWORD, TESTER, Operator, Player
 from tests.rest import Caller, path_of
@@ -215,7 +215,7 @@ def test_what_was_never_given_out_ends_no_session_and_asks_no_database(
     tokens = opened(acme)
     forged = tokens["refresh_token"][:-32] + "0" * 32
     with django_assert_num_queries(0), pytest.raises(RefreshTokenInvalid):
-        refresh_session(token=forged, now=utc_now())
+        renew_api_session(token=forged, now=utc_now())
     assert refreshed("lum_refr_nonsense").status_code == 401
     assert refreshed(new_refresh_token(new_ulid()).text).status_code == 401
     assert works(tokens, acme.tenant)
@@ -232,11 +232,11 @@ def test_guessing_refresh_tokens_is_limited_and_stops_nobody_elses(acme: Player)
 def test_a_session_ends_after_a_week_without_use_and_after_a_month_in_any_case(acme: Player) -> None:
     now, token = utc_now(), opened(acme)["refresh_token"]
     with pytest.raises(RefreshTokenInvalid):
-        refresh_session(token=token, now=now + IDLE + timedelta(minutes=1))
+        renew_api_session(token=token, now=now + IDLE + timedelta(minutes=1))
     for day in range(6, 30, 6):
-        token = refresh_session(token=token, now=now + timedelta(days=day)).refresh_token
+        token = renew_api_session(token=token, now=now + timedelta(days=day)).refresh_token
     with pytest.raises(RefreshTokenInvalid):
-        refresh_session(token=token, now=now + LONGEST + timedelta(minutes=1))
+        renew_api_session(token=token, now=now + LONGEST + timedelta(minutes=1))
 
 
 def test_the_tokens_are_stored_as_digests_only(acme: Player) -> None:
@@ -254,12 +254,12 @@ def test_of_many_that_renew_at_the_same_moment_exactly_one_wins_and_the_session_
 
     acme = found_acme()
     member = Membership.objects.get(tenant=acme.tenant)
-    token = open_session(membership_id=member.id, name="", address="", acting=TESTER, now=utc_now()).refresh_token
+    token = open_api_session(membership_id=member.id, name="", address="", acting=TESTER, now=utc_now()).refresh_token
 
     def renew(_number: int) -> str:
         with platform_scope():
             try:
-                return refresh_session(token=token, now=utc_now()).refresh_token
+                return renew_api_session(token=token, now=utc_now()).refresh_token
             except RefreshTokenUsed:
                 return ""
             finally:
@@ -268,7 +268,7 @@ def test_of_many_that_renew_at_the_same_moment_exactly_one_wins_and_the_session_
     with ThreadPoolExecutor(8) as pool:
         won = list(filter(None, pool.map(renew, range(8))))
     assert len(won) == 1
-    assert refresh_session(token=won[0], now=utc_now())
+    assert renew_api_session(token=won[0], now=utc_now())
 
 
 # --- what ends them ------------------------------------------------------------------------------------------------
@@ -295,7 +295,7 @@ def _suspend(acme: Player) -> None:
 
 
 def _end_all(acme: Player) -> None:
-    assert end_sessions_of(user_id=acme.owner.pk, acting=TESTER, now=utc_now()) == 1
+    assert end_api_sessions_of(user_id=acme.owner.pk, acting=TESTER, now=utc_now()) == 1
 
 
 @pytest.mark.parametrize("happens", [_lock, _new_password, _remove, _suspend, _end_all])
@@ -354,6 +354,6 @@ def test_the_session_that_rested_longest_gives_way_to_the_newest(acme: Player) -
     member, now = Membership.objects.get(tenant=acme.tenant), utc_now()
     for second in range(MOST + 1):
         moment = now + timedelta(seconds=second)
-        open_session(membership_id=member.id, name=str(second), address="", acting=TESTER, now=moment)
+        open_api_session(membership_id=member.id, name=str(second), address="", acting=TESTER, now=moment)
     names = {session.name for session in api_sessions_of(acme.tenant.id, acme.owner.pk, now)}
     assert names == {str(second) for second in range(1, MOST + 1)}
