@@ -8,7 +8,6 @@ anything of it was changed (fingerprints.py).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,13 +15,12 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import get_resolver, path
 
-from core.redis import control, namespace
-from core.tenancy.context import PLATFORM, set_scope
 from lumos_site.access.routes import OPERATORS_HOST, TENANTS_HOST, Unclassified
 from tests.isolation.callers import CALLERS, NO, Caller, methods_of, poison, send, undone
 from tests.isolation.canaries import seen, unmarked
-from tests.isolation.estate import Estate, settle
+from tests.isolation.estate import Estate
 from tests.isolation.fingerprints import fingerprint
+from tests.isolation.standing import standing  # noqa: F401 - a fixture
 from tests.isolation.surfaces import OBJECTS, Address, addresses
 
 pytestmark = pytest.mark.django_db
@@ -30,23 +28,8 @@ pytestmark = pytest.mark.django_db
 _ON_THE_DOOR = {"tenants_tenant.name"}
 
 
-@pytest.fixture(scope="module")
-def standing(django_db_setup: None, django_db_blocker: Any) -> Iterator[Estate]:
-    """One estate for all tests of this file; none of them leaves anything in it."""
-    set_scope(PLATFORM)
-    with django_db_blocker.unblock(), undone():
-        _forget_redis()
-        yield settle()
-    _forget_redis()
-
-
-def _forget_redis() -> None:
-    if keys := list(control().scan_iter(f"{namespace()}:*", count=1000)):
-        control().delete(*keys)
-
-
 @pytest.fixture
-def on(standing: Estate, settings: Any) -> Estate:
+def on(standing: Estate, settings: Any) -> Estate:  # noqa: F811
     settings.REST_REQUESTS_PER_MINUTE = 1_000_000
     settings.STATIC_ROOT = None
     return standing

@@ -28,6 +28,8 @@ MACHINE = frozenset(
         *(
             "scopes",
             "checks",
+            "allowed_networks",
+            "portal_networks",
             "sha256",
             "fingerprint",
             "head",

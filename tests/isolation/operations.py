@@ -153,7 +153,7 @@ OPERATIONS: Mapping[str, Operation] = {
 
 def found_marked(slug: str, kind: object, email: str) -> Player:
     """A tenant whose name, key and models bear its mark."""
-    player = cast.found(slug, kind, email=email)  # type: ignore[arg-type]
+    player = cast.found(slug, kind, email=email)
     with platform_scope():
         Tenant.objects.filter(pk=player.tenant.id).update(name=mark(player))
         ApiKey.objects.filter(pk=player.key.id).update(name=mark(player), allowed_models=[mark(player)])

@@ -20,13 +20,15 @@ from core.redis import control, key, namespace
 from lumos_site.asgi import application
 from proxy.api import mint_browser_token, republish_all
 from proxy.endpoints import ENDPOINTS
-from tests.isolation.estate import Estate, settle
+from tests.isolation.estate import Estate
+from tests.isolation.standing import standing  # noqa: F401 - a fixture
 from tests.isolation.surfaces import METHODS, gateway_paths
 from tests.proxy.serving import Served, serving_in_thread
 
 ASK = {"model": "demo-chat", "messages": [{"role": "user", "content": "who am I?"}], "input": "who am I?"}
 # What each may be told by status; 404 and 405 are about the address.
 ELSE = {404, 405}
+pytestmark = pytest.mark.django_db
 EXPECTED = {
     "nobody": {401},
     "a made-up key": {401},
@@ -38,10 +40,9 @@ EXPECTED = {
 
 
 @pytest.fixture
-def on(db: None, redis: Any) -> Estate:
-    estate = settle()
+def on(standing: Estate) -> Estate:  # noqa: F811
     republish_all(utc_now())
-    return estate
+    return standing
 
 
 @pytest.fixture
@@ -100,18 +101,18 @@ def test_every_path_and_method_of_the_gateway_refuses_or_serves_as_the_caller(
 
 
 @pytest.mark.parametrize("who", list(EXPECTED))
-@pytest.mark.parametrize("path", ["/ws/chat/", "/ws/", "/ws/chat/acme/"])
-def test_every_socket_refuses_or_serves_as_the_caller(on: Estate, served: Served, who: str, path: str) -> None:
+def test_every_socket_refuses_or_serves_as_the_caller(on: Estate, served: Served, who: str) -> None:
     credential, before = credentials(on)[who], held_of(on)
     headers = {"Authorization": f"Bearer {credential}", "X-Tenant": on.acme.tenant.id} if credential else {}
-    address = f"ws://127.0.0.1:{served.port}{path}"
-    if not who.startswith("globex") or path != "/ws/chat/":
+    for path in ("/ws/chat/", "/ws/", "/ws/chat/acme/"):
+        address = f"ws://127.0.0.1:{served.port}{path}"
+        if who.startswith("globex") and path == "/ws/chat/":
+            with connect(address, additional_headers=headers) as socket:
+                socket.send(json.dumps({"type": "chat", "id": "a", "request": {**ASK, "user": on.acme.tenant.id}}))
+                assert json.loads(socket.recv(20))["type"] in ("answer", "error")
+            continue
         with pytest.raises(websockets.InvalidStatus) as refused, connect(address, additional_headers=headers):
             pass
         assert refused.value.response.status_code in EXPECTED[who] | {403}
-    else:
-        with connect(address, additional_headers=headers) as socket:
-            socket.send(json.dumps({"type": "chat", "id": "a", "request": {**ASK, "user": on.acme.tenant.id}}))
-            assert json.loads(socket.recv(20))["type"] in ("answer", "error")
     assert tenants_charged() <= {on.globex.tenant.id}
     assert held_of(on) == before
