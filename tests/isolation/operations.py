@@ -79,7 +79,7 @@ def read_shared_tables(player: Player) -> str:
 def make_and_revoke_key(player: Player) -> str:
     """By REST, with the tenant's own key; revoked at once, because a tenant has so many keys and no more."""
     caller = Caller(player.plaintext)
-    made = caller.post(path_of(player.tenant, "/keys"), {"name": mark(player)})
+    made = caller.post(path_of(player.tenant, "/keys"), {"name": mark(player), "models": [mark(player)]})
     caller.delete(path_of(player.tenant, f"/keys/{made.json()['id']}"))
     return str(made.content)
 

@@ -16,9 +16,7 @@ BEGINNINGS = {"control": _TASKS, "worker": _TASKS, "gateway": "import lumos_site
 
 @pytest.mark.parametrize("role", list(BEGINNINGS))
 def test_a_process_with_the_settings_of_the_role_begins(role: str) -> None:
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": f"lumos_site.settings.{role}"}
-    environment["LUMOS_ROLE"] = role
-    done = subprocess.run(
-        [sys.executable, "-c", BEGINNINGS[role]], env=environment, cwd=ROOT, capture_output=True, text=True
-    )
+    settings = {"DJANGO_SETTINGS_MODULE": f"lumos_site.settings.{role}", "LUMOS_ROLE": role}
+    command = [sys.executable, "-c", BEGINNINGS[role]]
+    done = subprocess.run(command, env={**os.environ, **settings}, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
