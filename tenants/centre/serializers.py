@@ -10,7 +10,7 @@ from rest_framework import serializers
 from core.rest.queries import Query
 from tenants.centre.services import LONGEST_REASON
 
-_ANY = {"description": "A JSON value that fits the setting's schema; null: not set"}
+_ANY = {"description": "A JSON value that fits the setting's schema; null: not set", "anyOf": [{}]}
 _VERSION_HELP = "The version that you looked at: 409 when it is no longer the newest"
 
 

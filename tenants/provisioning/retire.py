@@ -114,12 +114,14 @@ def _has_data_key(tenant_id: str) -> bool:
     return TenantDataKey.objects.filter(pk=tenant_id).exists()
 
 
-def _row_counts(tenant_id: str) -> Iterator[tuple[str, int]]:
+def _row_counts(tenant_id: str) -> list[tuple[str, int]]:
+    counts: list[tuple[str, int]] = []
     with platform_scope(), connection.cursor() as cursor:
         for table, _has_id in _tables():
             cursor.execute(_statement(_COUNT[table == OWN_RECORD], table), [tenant_id])
             row: Any = cursor.fetchone()
-            yield table, row[0]
+            counts.append((table, row[0]))
+    return counts
 
 
 def _files(folder: Path) -> list[Path]:
