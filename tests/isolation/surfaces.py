@@ -21,7 +21,7 @@ from core.tenancy import tenant_scope
 from lumos_site.access.routes import OPERATORS_HOST, TENANTS_HOST, Route, Unclassified, routes
 from proxy.endpoints import ENDPOINTS
 from tenants.api import Invitation, Membership, Tenant
-from tenants.models import ApiSession, WebhookDelivery
+from tenants.models import Allocation, ApiSession, WebhookDelivery
 from tenants.workspace.models import Conversation, WebhookEndpoint
 from tests.isolation.estate import Estate
 
@@ -38,6 +38,10 @@ def _in_schema(on: Estate, model: type[models.Model]) -> str:
         return str(model._default_manager.values_list("pk", flat=True)[0])
 
 
+def _endpoint(on: Estate) -> str:
+    return prefixed("whe", _in_schema(on, WebhookEndpoint))
+
+
 def _ten(on: Estate) -> str:
     return on.acme.tenant.public_id
 
@@ -46,6 +50,9 @@ def _word(text: str) -> Filler:
     return lambda on: text
 
 
+_OF_ENDPOINTS = ("", "change/", "remove/", "resend-failed/", "rotate/", "switch/", "test/")
+_FACES, _SIGN_INS = ("/settings/security", "/admin/security"), ("/sign-in", "/admin/sign-in")
+_OF_ACCOUNTS = (("factors", "remove"), ("sessions", "end"))
 # What stands in an address for an object of a tenant: by the argument alone where its name says all, else by route.
 OBJECTS: Mapping[str, Filler] = {
     "tenant_id": _ten,
@@ -55,10 +62,19 @@ OBJECTS: Mapping[str, Filler] = {
     "invitation_id": _id_of(Invitation, "invite"),
     "session_id": _id_of(ApiSession, "ses"),
     "delivery_id": _id_of(WebhookDelivery, "dlv"),
-    "endpoint_id": lambda on: f"whe_{_in_schema(on, WebhookEndpoint)}",
+    "endpoint_id": _endpoint,
     "number": _word("4711"),  # of versions, counted by each tenant for itself
     "/api/v1/tenants/<str:tenant_id>/settings/<str:name>": _word("playground.default_model"),
     "/settings/api-sessions/<str:public_id>/end/": _id_of(ApiSession, "ses"),
+    "pool_id": lambda on: f"pool_{new_ulid()}",  # pools belong to no tenant
+    "allocation_id": _id_of(Allocation, "alloc"),
+    "/keys/<str:public_id>/networks/": lambda on: on.acme.key.public_id,
+    **{f"/webhooks/<str:public_id>/{verb}": _endpoint for verb in _OF_ENDPOINTS},
+    "/webhooks/deliveries/<str:public_id>/": _id_of(WebhookDelivery, "dlv"),
+    "/webhooks/deliveries/<str:public_id>/resend/": _id_of(WebhookDelivery, "dlv"),
+    # Of accounts: what acme's owner has, who has neither a factor nor a session that lists it.
+    **{f"{face}/{what}/<str:public_id>/{verb}/": _word("4711") for face in _FACES for what, verb in _OF_ACCOUNTS},
+    **{f"{face}/{what}/<str:token>/": _word("0" * 43) for face in _SIGN_INS for what in ("address", "reset")},
     "dimension": _word("tokens_per_minute"),
     "conversation_id": lambda on: _in_schema(on, Conversation),
     "/keys/<str:public_id>/revoke/": lambda on: on.acme.key.public_id,
