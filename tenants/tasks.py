@@ -79,10 +79,6 @@ def tend_capacity() -> int:
     return capacity.tend(now=utc_now())
 
 
-class _Bell:
-    """Asks a worker to look for due jobs, at most once in a gap: a burst of new jobs asks once."""
-
-
 @shared_task(base=PlatformTask, name="tenants.prune_webhooks", ignore_result=True)
 def prune_webhooks() -> int:
     return upkeep.prune_webhooks(now=utc_now())

@@ -40,6 +40,10 @@ class Broken(Exception):
     """The fence does not hold; the text is the evidence."""
 
 
+class Unprovable(Exception):
+    """The check could not be made, for a reason that people may read."""
+
+
 class NotApplicable(Exception):
     """There is nothing to try here; the text says why."""
 
@@ -109,6 +113,8 @@ def _tried(check: Check, tenant: TenantRef) -> tuple[Outcome, str]:
         return Outcome.FAILED, str(broken)
     except NotApplicable as reason:
         return Outcome.NOT_APPLICABLE, str(reason)
+    except Unprovable as reason:
+        return Outcome.COULD_NOT_RUN, str(reason)
     except Exception as error:  # a check that cannot run must not hide the others
         log.exception("isolation.check.could_not_run", check=check.name, tenant=tenant.id)
         return Outcome.COULD_NOT_RUN, f"The check could not run: {type(error).__name__}"

@@ -10,8 +10,9 @@ from django.utils.translation import gettext_lazy as _
 
 from core.crypto import SealBroken, WrappedKey, unwrap_key
 from core.master_keys import current_version as current_kek
+from core.master_keys import is_from_environment, is_sealed, lacking
 from core.tenancy import TenantRef, platform_scope
-from tenants.isolation.registry import Broken, FenceKind, proves
+from tenants.isolation.registry import Broken, FenceKind, Unprovable, proves
 from tenants.models import TenantDataKey
 from tenants.services.data_keys import data_key_of
 
@@ -45,6 +46,16 @@ def data_key_wrapped(tenant: TenantRef) -> str:
         f"A {len(plain) * 8}-bit key, wrapped with AES-256-GCM under version {row.kek_version} of the key-encryption"
         f" key (version {current_kek()} is current), made on {row.created_at:%Y-%m-%d}."
     )
+
+
+@proves(FenceKind.STORAGE, "not_sealed", _("The installation is not sealed"))
+def not_sealed(tenant: TenantRef) -> str:
+    """Without its master key nothing can be opened, and nothing is; the checks beside this one cannot run then."""
+    version = current_kek()
+    if is_sealed():
+        raise Unprovable(f"The installation is sealed: master keys {sorted(lacking())} are lacking, and nothing opens.")
+    place = "from the environment" if is_from_environment(version) else "in the secrets file"
+    return f"The key-encryption key, version {version}, is at hand ({place}) and outside of the database."
 
 
 @proves(FenceKind.STORAGE, "wrapping_bound_to_tenant", _("The wrapped key is bound to this tenant"))

@@ -63,6 +63,7 @@ def _make_one(model: type[models.Model], rows: models.QuerySet[Any], tenant: Ten
     if rows.exists():
         return
     values = {field.attname: _value(field, tenant) for field in model._meta.concrete_fields if _is_asked(field)}
+    values |= _SAID.get(model._meta.db_table, {})
     try:
         with transaction.atomic():
             model._default_manager.create(**values)
@@ -78,8 +79,7 @@ def _value(field: models.Field[Any, Any], tenant: Tenant) -> Any:
     if field.attname == "tenant_id":
         return tenant.id
     if field.is_relation:
-        related: Any = field.related_model
-        return related._default_manager.values_list("pk", flat=True).first()
+        return _related(field.related_model, tenant)
     if field.choices:
         return next(iter(field.flatchoices))[0]
     if isinstance(field, models.CharField | models.TextField):
@@ -90,6 +90,17 @@ def _value(field: models.Field[Any, Any], tenant: Tenant) -> Any:
     return None
 
 
+def _related(model: Any, tenant: Tenant) -> Any:
+    """A row of another table: the tenant's own where the table knows tenants."""
+    rows = model._default_manager.all()
+    if any(field.attname == "tenant_id" for field in model._meta.concrete_fields):
+        rows = rows.filter(tenant_id=tenant.id)
+    _make_one(model, rows, tenant)
+    return rows.values_list("pk", flat=True).first()
+
+
+# What a constraint asks for and no column tells.
+_SAID: dict[str, dict[str, Any]] = {"tenants_allocation": {"state": "HELD"}}
 _BY_KIND: dict[type, Any] = {
     models.DateTimeField: utc_now,
     models.DateField: lambda: date(2026, 11, 1),

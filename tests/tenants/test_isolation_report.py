@@ -20,6 +20,7 @@ from tenants.api import (
     IsolationReport,
     Outcome,
     Role,
+    Tenant,
     last_reports,
     report_checks,
     run_isolation_report,
@@ -162,6 +163,23 @@ def test_a_transport_that_calls_private_addresses_is_seen(acme: Player, monkeypa
     assert one(acme, "rebinding_refused").outcome is Outcome.FAILED
     monkeypatch.setattr(network_fence, "check_url", lambda url, **more: None)
     assert one(acme, "forbidden_addresses_at_save").outcome is Outcome.FAILED
+
+
+def test_the_networks_of_a_tenant_are_tried_at_both_doors(acme: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert one(acme, "allowed_networks_in_force").outcome is Outcome.NOT_APPLICABLE
+    named = {"allowed_networks": ["192.0.2.0/24"], "portal_networks": ["198.51.100.0/24"]}
+    Tenant.objects.filter(pk=acme.tenant.id).update(**named)
+    result = one(acme, "allowed_networks_in_force")
+    assert result.outcome is Outcome.PASSED
+    assert "192.0.2.0/24, and 198.51.100.1 is refused" in result.evidence
+    monkeypatch.setattr(network_fence, "check_portal_address", lambda entries, address: None)
+    assert "got in: portal" in one(acme, "allowed_networks_in_force").evidence
+
+
+def test_a_sealed_installation_is_told_and_not_passed(acme: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "at hand" in one(acme, "not_sealed").evidence
+    monkeypatch.setattr(storage_fence, "is_sealed", lambda: True)
+    assert one(acme, "not_sealed").outcome is Outcome.COULD_NOT_RUN
 
 
 def broken_check(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
