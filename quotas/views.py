@@ -17,10 +17,11 @@ from core.rest.pages import WholePage, whole
 from core.rest.queries import NoQuery
 from core.rest.views import TenantView, checked
 from quotas.data import Dimension, Limit, LimitStep, MeterReading
+from quotas.effective_serializers import EffectiveValuesSerializer
 from quotas.selectors import effective_limits, usage_of
 from quotas.serializers import LimitSerializer, NewLimitSerializer
 from quotas.services import clear_limit, set_limit
-from tenants.api import Permission, Scope
+from tenants.api import Permission, Scope, effective_profile, tenant_by_id
 
 DIMENSION = OpenApiParameter("dimension", str, OpenApiParameter.PATH, enum=[dimension.value for dimension in Dimension])
 
@@ -60,6 +61,23 @@ class LimitList(TenantView):
         """List the limits that hold, how much of each is used, and how each came about."""
         NoQuery.of(request)
         return whole(list(LimitSerializer(limits_of(self.tenant_id), many=True).data))
+
+
+class EffectiveValues(TenantView):
+    access = {"GET": Access("quotas.view_tenantlimit", Scope.USAGE_READ, Permission.USAGE_VIEW)}
+
+    @extend_schema(operation_id="get_effective_values", responses=EffectiveValuesSerializer, tags=["Profiles"])
+    def get(self, request: Request, tenant_id: str) -> Response:
+        """Read everything that holds for a tenant: profile, overrides and limits, each with where it comes from."""
+        NoQuery.of(request)
+        profile = effective_profile(self.tenant_id, now=utc_now())
+        shown = {
+            "type": profile.type,
+            "plan": tenant_by_id(self.tenant_id).plan,
+            "values": list(profile.values.values()),
+            "limits": limits_of(self.tenant_id),
+        }
+        return Response(EffectiveValuesSerializer(shown).data)
 
 
 class LimitDetail(TenantView):

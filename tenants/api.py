@@ -121,6 +121,7 @@ from tenants.profiles.services import (
     set_profile_fields,
     set_tenant_type,
 )
+from tenants.profiles.values import checked_value, value_of_text
 from tenants.provisioning.head import TEMPLATE
 from tenants.provisioning.pool import fill_pool, ready_schemas
 from tenants.roles import ROLE_PERMISSIONS, OperatorRole, Permission, allows, grantable_scopes, permissions_of
@@ -349,6 +350,7 @@ __all__ = [
     "check_master_keys",
     "check_portal_address",
     "check_value",
+    "checked_value",
     "configuration_of",
     "conversation_text",
     "conversations_of",
@@ -456,6 +458,7 @@ __all__ = [
     "title_of",
     "unseal_for_tenant",
     "usable_key_facts",
+    "value_of_text",
     "versions_of",
     "worker_slots",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tenants import member_views, network_views, session_views, views
+from tenants import member_views, network_views, profile_views, session_views, views
 from tenants.allocation import views as allocation_views
 from tenants.centre import views as centre
 from tenants.isolation.views import IsolationReportDetail
@@ -17,6 +17,11 @@ urlpatterns = [
     path("auth/sessions", session_views.SessionList.as_view()),
     path("tenants", views.TenantList.as_view()),
     path("tenants/<str:tenant_id>", views.TenantDetail.as_view()),
+    path("tenants/<str:tenant_id>/type", profile_views.TenantTypeView.as_view()),
+    path("tenants/<str:tenant_id>/overrides", profile_views.OverrideList.as_view()),
+    path("tenants/<str:tenant_id>/overrides/<str:override_id>/revoke", profile_views.RevokeOverride.as_view()),
+    path("profiles", profile_views.ProfileList.as_view()),
+    path("profiles/<str:tenant_type>", profile_views.ProfileDetail.as_view()),
     path("tenants/<str:tenant_id>/suspend", views.SuspendTenant.as_view()),
     path("tenants/<str:tenant_id>/resume", views.ResumeTenant.as_view()),
     path("tenants/<str:tenant_id>/archive", views.ArchiveTenant.as_view()),

@@ -15,6 +15,7 @@ from lumos_site.configuration.document import (
     LimitEntry,
     LimitWord,
     ModelEntry,
+    OverrideEntry,
     PlanEntry,
     PoolEntry,
     ProviderEntry,
@@ -30,13 +31,16 @@ from scaling.api import POLICY_FIELDS, Mode, ScalingPolicy
 from tenants.api import (
     ApiKey,
     Membership,
+    ProfileField,
     Role,
     TenantFacts,
     TenantStatus,
     TenantType,
     all_pools,
+    all_profiles,
     all_tenant_facts,
     configuration_of,
+    live_overrides,
 )
 
 
@@ -133,13 +137,20 @@ def _plans(limits: StoredLimits) -> list[PlanEntry]:
 
 
 def _types(limits: StoredLimits) -> list[TypeEntry]:
-    return [TypeEntry(kind, _limits(limits.of_types[kind])) for kind in TenantType if kind in limits.of_types]
+    profiles = all_profiles()
+    return [TypeEntry(kind, _limits(limits.of_types.get(kind, {})), profiles[kind]) for kind in TenantType]
 
 
 def _limits(given: Mapping[Dimension, SetLimit]) -> tuple[LimitEntry, ...]:
     """In the order in which dimensions are listed everywhere."""
     return tuple(
-        LimitEntry(dimension, LimitWord.UNLIMITED if limit.value is None else limit.value, limit.hard)
+        LimitEntry(
+            dimension,
+            LimitWord.UNLIMITED if limit.value is None else limit.value,
+            limit.hard,
+            limit.expires_at,
+            limit.reason or None,
+        )
         for dimension in Dimension
         if (limit := given.get(dimension))
     )
@@ -159,6 +170,7 @@ def _tenants(
     members: dict[str, dict[str, Role]] = defaultdict(dict)
     for membership in Membership.objects.select_related("user").order_by("id"):
         members[membership.tenant_id][membership.user.username] = Role(membership.role)
+    overrides = _overrides(now)
     policies = {policy.tenant_id: policy for policy in ScalingPolicy.objects.all()}
     return [
         TenantEntry(
@@ -173,11 +185,21 @@ def _tenants(
             members=members[tenant.id],
             keys=tuple(_key(key) for key in keys[tenant.id].values()),
             limits=_limits(limits.of_tenants.get(tenant.id, {})),
+            overrides=tuple(overrides[tenant.id][of] for of in ProfileField if of in overrides[tenant.id]),
             scaling=_scaling(policies.get(tenant.id)),
             settings=configuration_of(tenant.id).own_values(),
         )
         for tenant in sorted(facts, key=lambda tenant: tenant.slug)
     ]
+
+
+def _overrides(now: datetime) -> dict[str, dict[ProfileField, OverrideEntry]]:
+    """Of each tenant and field the newest override that is not over, by tenant."""
+    found: dict[str, dict[ProfileField, OverrideEntry]] = defaultdict(dict)
+    for row in live_overrides(now=now):
+        entry = OverrideEntry(row.field, row.value, row.reason, row.valid_from, row.expires_at, row.valid_from <= now)
+        found[row.tenant_id].setdefault(row.field, entry)
+    return found
 
 
 def _plan_of(tenant: TenantFacts, now: datetime) -> str | None:

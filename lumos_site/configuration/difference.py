@@ -11,6 +11,7 @@ from lumos_site.configuration.changes import Change, Findings
 from lumos_site.configuration.current import Current
 from lumos_site.configuration.document import Document
 from lumos_site.configuration.plan_changes import compare_plans, compare_types
+from lumos_site.configuration.profile_changes import compare_profiles
 from lumos_site.configuration.tenant_changes import compare_tenants
 
 
@@ -22,6 +23,7 @@ def changes_between(wanted: Document, current: Current) -> list[Change]:
     compare_models(wanted, current, findings)
     compare_plans(wanted, current, findings)
     compare_types(wanted, current, findings)
+    compare_profiles(wanted, current, findings)
     compare_tenants(wanted, current, findings)
     findings.refuse_mistakes()
     return findings.changes

@@ -5,6 +5,7 @@ The same types hold what an installation has (see current.py), so that the two c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -15,7 +16,7 @@ from billing.api import PlanPrice
 from lumos_site.configuration.marks import Place
 from quotas.api import Dimension
 from scaling.api import Mode
-from tenants.api import ResourceKind, Role, TenantType
+from tenants.api import ProfileField, ProfileValue, ResourceKind, Role, TenantType
 
 NOWHERE = Place("installation", 0, 0)
 
@@ -73,11 +74,13 @@ class LimitWord(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LimitEntry:
-    """`value` in the dimension's unit, money in micro-units."""
+    """`value` in the dimension's unit, money in micro-units. Only a tenant's own limit ends and has a reason."""
 
     dimension: Dimension
     value: int | LimitWord
     hard: bool = True
+    expires_at: datetime | None = None
+    reason: str | None = field(default=None, compare=False)
     place: Place = field(default=NOWHERE, compare=False, repr=False)
 
 
@@ -98,10 +101,11 @@ class PlanEntry:
 
 @dataclass(frozen=True, slots=True)
 class TypeEntry:
-    """The limits of every tenant of a type that has none of its own or of its plan."""
+    """What a type grants: the limits of every tenant that has none of its own or of its plan, and its profile."""
 
     type: TenantType
     limits: tuple[LimitEntry, ...] = ()
+    profile: Mapping[ProfileField, ProfileValue] = field(default_factory=dict)
     place: Place = field(default=NOWHERE, compare=False, repr=False)
 
 
@@ -134,6 +138,19 @@ class ScalingEntry:
     place: Place = field(default=NOWHERE, compare=False, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class OverrideEntry:
+    """A tenant's exception. `value` None: none of its own; `begun` is told of what an installation has."""
+
+    of: ProfileField
+    value: ProfileValue | None
+    reason: str | None = None
+    valid_from: datetime | None = None
+    expires_at: datetime | None = None
+    begun: bool = False
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
 class WantedStatus(StrEnum):
     """What a file may ask of a tenant."""
 
@@ -154,6 +171,7 @@ class TenantEntry:
     members: dict[str, Role] = field(default_factory=dict)
     keys: tuple[KeyEntry, ...] = ()
     limits: tuple[LimitEntry, ...] = ()
+    overrides: tuple[OverrideEntry, ...] = ()
     scaling: ScalingEntry | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     place: Place = field(default=NOWHERE, compare=False, repr=False)

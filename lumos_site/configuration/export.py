@@ -22,10 +22,12 @@ from lumos_site.configuration.document import (
     LimitEntry,
     LimitWord,
     ModelEntry,
+    OverrideEntry,
     PlanEntry,
     PoolEntry,
     ProviderEntry,
     TenantEntry,
+    TypeEntry,
 )
 from lumos_site.configuration.plan_changes import limit_text
 
@@ -42,7 +44,7 @@ def export_text(document: Document) -> str:
         "capacity": _capacity(document.pools),
         "providers": {entry.name: _provider(entry) for entry in document.providers},
         "models": {entry.name: _model(entry) for entry in document.models},
-        "tenant_types": {entry.type.value: {"limits": _limits(entry.limits)} for entry in document.tenant_types},
+        "tenant_types": {entry.type.value: _type(entry) for entry in document.tenant_types},
         "plans": {entry.code: _plan(entry) for entry in document.plans},
         "tenants": {entry.slug: _tenant(entry) for entry in document.tenants},
     }
@@ -145,11 +147,31 @@ def _limits(limits: Iterable[LimitEntry]) -> Plain:
 
 def _limit(limit: LimitEntry) -> Any:
     word = limit.value.value if isinstance(limit.value, LimitWord) else Decimal(limit_text(limit))
-    return word if limit.hard else {"value": word, "hard": False}
+    more: Plain = {} if limit.hard else {"hard": False}
+    if limit.expires_at is not None:
+        more["expires_at"] = limit.expires_at.isoformat()
+    if limit.reason:
+        more["reason"] = limit.reason
+    return {"value": word, **more} if more else word
+
+
+def _type(entry: TypeEntry) -> Plain:
+    profile = {field.value: _value(value) for field, value in entry.profile.items()}
+    return _kept({"limits": _limits(entry.limits), "profile": profile})
+
+
+def _override(entry: OverrideEntry) -> Plain:
+    """One that has begun says no beginning: where the file is applied it begins at once."""
+    plain: Plain = {"value": _value(entry.value), "reason": entry.reason}
+    if entry.valid_from is not None and not entry.begun:
+        plain["valid_from"] = entry.valid_from.isoformat()
+    if entry.expires_at is not None:
+        plain["expires_at"] = entry.expires_at.isoformat()
+    return plain
 
 
 def _tenant(entry: TenantEntry) -> Plain:
-    plain = _plain(entry, "slug", "members", "keys", "limits", "scaling", "settings")
+    plain = _plain(entry, "slug", "members", "keys", "limits", "overrides", "scaling", "settings")
     scaling = _plain(entry.scaling) if entry.scaling else {}
     if entry.scaling and entry.scaling.queue_target == 0:
         scaling["queue_target"] = 0
@@ -159,6 +181,7 @@ def _tenant(entry: TenantEntry) -> Plain:
             "members": {address: role.value for address, role in entry.members.items()},
             "keys": {key.name: _plain(key, "name", "revoked") for key in entry.keys},
             "limits": _limits(entry.limits),
+            "overrides": {override.of.value: _override(override) for override in entry.overrides},
             "scaling": scaling,
             "settings": entry.settings,
         }

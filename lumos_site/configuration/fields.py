@@ -83,6 +83,11 @@ class Fields:
         node = self._values.get(name)
         return str(node.value).strip().lower() if isinstance(node, yaml.ScalarNode) else None
 
+    def raw(self, name: str) -> str:
+        """The text of a scalar as it stands, "" where it is none."""
+        node = self._values.get(name)
+        return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
+
     def flag(self, name: str) -> bool | None:
         node = self._scalar(name, ("bool",), "true or false")
         return None if node is None else node.value.lower() in ("true", "yes", "on")

@@ -156,7 +156,8 @@ def limit_line(limit: LimitEntry | None) -> str:
     if limit is None:
         return "default"
     value = limit.value.value if isinstance(limit.value, LimitWord) else limit_text(limit)
-    return value if limit.hard else f"{value} (soft)"
+    told = value if limit.hard else f"{value} (soft)"
+    return f"{told} until {limit.expires_at:%Y-%m-%d %H:%M} UTC" if limit.expires_at else told
 
 
 def limit_text(limit: LimitEntry) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 
 import yaml
 
@@ -11,6 +12,7 @@ from core.money import to_micro
 from lumos_site.configuration.document import LimitEntry, LimitWord, PlanEntry, TypeEntry
 from lumos_site.configuration.fields import Fields
 from lumos_site.configuration.marks import Source
+from lumos_site.configuration.read_profiles import instant, read_profile
 from quotas.api import Dimension
 from tenants.api import TenantType
 
@@ -41,11 +43,12 @@ def read_plan(code: str, source: Source, node: yaml.Node, path: str) -> PlanEntr
 
 
 def read_type(name: str, source: Source, node: yaml.Node, path: str) -> TypeEntry:
-    fields = Fields(source, node, path, ("limits",))
+    fields = Fields(source, node, path, ("limits", "profile"))
     if name.upper() not in TenantType.__members__:
         fields.mistake("", f"must be one of {', '.join(TenantType)}")
         return TypeEntry(TenantType.INDIVIDUAL)
-    return TypeEntry(TenantType(name.upper()), read_limits(fields), fields.place)
+    profile = next(iter(fields.each("profile", read_profile)), {})
+    return TypeEntry(TenantType(name.upper()), read_limits(fields), profile, fields.place)
 
 
 def _types(fields: Fields) -> tuple[TenantType, ...] | None:
@@ -117,22 +120,24 @@ def _amount(fields: Fields) -> Decimal:
     return million.scaleb(-6) if million is not None else fields.number("unit_amount") or ZERO
 
 
-def read_limits(fields: Fields) -> tuple[LimitEntry, ...]:
-    """The map `limits`: a number, `unlimited`, `default`, or a map of value and hard, for each dimension."""
-    return tuple(entry for entry in fields.named("limits", _limit) if entry is not None)
+def read_limits(fields: Fields, *more: str) -> tuple[LimitEntry, ...]:
+    """The map `limits`: a number, `unlimited`, `default`, or a map of value, hard and `more`, for each dimension."""
+    return tuple(entry for entry in fields.named("limits", partial(_limit, more)) if entry is not None)
 
 
-def _limit(name: str, source: Source, node: yaml.Node, path: str) -> LimitEntry | None:
+def _limit(more: tuple[str, ...], name: str, source: Source, node: yaml.Node, path: str) -> LimitEntry | None:
     if name not in set(Dimension):
         source.mistake(node, path, f"is no limit; choose from {', '.join(Dimension)}")
         return None
     if not isinstance(node, yaml.MappingNode):
         node = yaml.MappingNode("tag:yaml.org,2002:map", [(_value_key(node), node)], node.start_mark, node.end_mark)
-    fields = Fields(source, node, path, ("value", "hard"))
+    fields = Fields(source, node, path, ("value", "hard", *more))
     fields.require("value")
     value = _limit_value(fields, Dimension(name))
-    hard = fields.flag("hard")
-    return None if value is None else LimitEntry(Dimension(name), value, hard is not False, fields.place)
+    hard, ends, reason = fields.flag("hard"), instant(fields, "expires_at"), fields.text("reason")
+    if value is None:
+        return None
+    return LimitEntry(Dimension(name), value, hard is not False, ends, reason, fields.place)
 
 
 def _value_key(node: yaml.Node) -> yaml.ScalarNode:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import yaml
@@ -14,11 +13,12 @@ from lumos_site.configuration.document import KeyEntry, ScalingEntry, TenantEntr
 from lumos_site.configuration.fields import Fields
 from lumos_site.configuration.marks import Source
 from lumos_site.configuration.read_plans import read_limits
+from lumos_site.configuration.read_profiles import instant, read_override
 from scaling.api import POLICY_FIELDS, Mode
 from tenants.api import Role, Scope, SettingNotFound, SettingNotValid, TenantType, check_value, spec_of
 
 _FACE = ("name", "type", "plan", "region", "status", "networks", "portal_networks")
-_TENANT = (*_FACE, "members", "keys", "limits", "scaling", "settings")
+_TENANT = (*_FACE, "members", "keys", "limits", "overrides", "scaling", "settings")
 _KEY = ("live", "scopes", "models", "requests_per_minute", "tokens_per_minute", "expires_at", "networks", "revoked")
 
 
@@ -35,7 +35,8 @@ def read_tenant(slug: str, source: Source, node: yaml.Node, path: str) -> Tenant
         portal_networks=_networks(fields, "portal_networks"),
         members={address: role for address, role in fields.named("members", _member) if role is not None},
         keys=fields.named("keys", _key),
-        limits=read_limits(fields),
+        limits=read_limits(fields, "expires_at", "reason"),
+        overrides=tuple(entry for entry in fields.named("overrides", read_override) if entry is not None),
         scaling=next(iter(fields.each("scaling", _scaling)), None),
         settings=next(iter(fields.each("settings", _settings)), {}),
         place=fields.place,
@@ -66,7 +67,7 @@ def _key(name: str, source: Source, node: yaml.Node, path: str) -> KeyEntry:
         models=fields.names("models"),
         requests_per_minute=fields.whole("requests_per_minute", least=1),
         tokens_per_minute=fields.whole("tokens_per_minute", least=1),
-        expires_at=_instant(fields, "expires_at"),
+        expires_at=instant(fields, "expires_at"),
         networks=_networks(fields, "networks"),
         revoked=fields.flag("revoked") is True,
         place=fields.place,
@@ -80,18 +81,6 @@ def _networks(fields: Fields, name: str) -> tuple[str, ...] | None:
     except ValueError as error:
         fields.mistake(name, str(error))
         return None
-
-
-def _instant(fields: Fields, name: str) -> datetime | None:
-    text = fields.text(name)
-    if text is None:
-        return None
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        fields.mistake(name, "must be a date or an instant, such as 2027-01-31 or 2027-01-31T12:00:00Z")
-        return None
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def _settings(source: Source, node: yaml.Node, path: str) -> dict[str, Any]:

@@ -11,15 +11,14 @@ from lumos_site.configuration.current import Current
 from lumos_site.configuration.document import Document, LimitEntry, LimitWord, ScalingEntry, TenantEntry, WantedStatus
 from lumos_site.configuration.key_changes import compare_keys
 from lumos_site.configuration.plan_changes import limit_line, limit_value
+from lumos_site.configuration.profile_changes import compare_overrides, compare_type, default_plan_of
 from lumos_site.configuration.setting_changes import compare_settings
 from quotas.api import clear_limit, set_limit
 from scaling.api import POLICY_FIELDS, set_policy
 from tenants.api import (
-    ProfileField,
     Role,
     add_member,
     create_tenant,
-    profile_values,
     rename_tenant,
     resume_tenant,
     set_tenant_networks,
@@ -41,13 +40,14 @@ def compare_tenants(wanted: Document, current: Current, findings: Findings) -> N
             continue
         if have is None:
             have = _compare_new(entry, path, findings)
-            _compare_plan(entry, have, entry.plan or _starting_plan(entry, plans), findings)
+            _compare_plan(entry, have, entry.plan or _starting_plan(entry, wanted, current, plans), findings)
         else:
             _compare_face(entry, have, path, findings)
             _compare_plan(entry, have, entry.plan, findings)
         _compare_networks(entry, have, findings)
         _compare_members(entry, have, findings)
         _compare_limits(entry, have, findings)
+        compare_overrides(entry, have, findings)
         compare_keys(entry, have, current, findings)
         _compare_scaling(entry, have, findings)
         compare_settings(entry, have, findings)
@@ -73,9 +73,9 @@ def _compare_new(entry: TenantEntry, path: str, findings: Findings) -> TenantEnt
 
 
 def _compare_face(entry: TenantEntry, have: TenantEntry, path: str, findings: Findings) -> None:
-    for name in differing(entry, have, ("type", "region")):
-        message = f"is {getattr(have, name)} and cannot be changed here"
-        findings.mistake(entry.place, f"{path}.{name}", message)
+    if entry.region not in (None, have.region):
+        findings.mistake(entry.place, f"{path}.region", f"is {have.region} and cannot be changed here")
+    compare_type(entry, have, findings)
     if entry.name not in (None, have.name):
         act = partial(_rename, entry.slug, entry.name or "")
         findings.add(Kind.CHANGE, f"tenant {entry.slug}", entry.place, act, f"name: {have.name} → {entry.name}")
@@ -85,9 +85,9 @@ def _rename(slug: str, name: str, run: Run) -> None:
     rename_tenant(tenant_id=_id(slug), name=name, acting=run.acting, now=run.now)
 
 
-def _starting_plan(entry: TenantEntry, plans: set[str]) -> str | None:
+def _starting_plan(entry: TenantEntry, wanted: Document, current: Current, plans: set[str]) -> str | None:
     """The plan that a new tenant of that type gets when the file names none, where it is for sale."""
-    plan = str(profile_values(entry.type)[ProfileField.DEFAULT_PLAN]) if entry.type else None
+    plan = default_plan_of(entry.type, wanted, current) if entry.type else None
     return plan if plan in plans else None
 
 
@@ -152,6 +152,8 @@ def _set_limit(slug: str, limit: LimitEntry, run: Run) -> None:
         dimension=limit.dimension,
         value=limit_value(limit),
         hard=limit.hard,
+        expires_at=limit.expires_at,
+        reason=limit.reason or "",
         acting=run.acting,
         now=run.now,
     )

@@ -53,6 +53,8 @@ _NAVIGATION = [
         _item(_("Limits of tenants"), "speed", "quotas.tenantlimit"),
         _item(_("Limits of plans"), "tune", "quotas.planlimit"),
         _item(_("Limits of tenant types"), "category", "quotas.typelimit"),
+        _item(_("Profiles of tenant types"), "badge", "tenants.tenanttypeprofile"),
+        _item(_("Overrides of tenants"), "alt_route", "tenants.profileoverride"),
         _item(_("Quota alerts"), "notifications_active", "quotas.quotaalert"),
     ),
     _group(

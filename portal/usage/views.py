@@ -16,7 +16,8 @@ from portal.request import PortalRequest
 from portal.usage.filters import SPANS, UsageFilter
 from portal.usage.resources import resources_of
 from portal.usage.series import chart_of, totals_of
-from tenants.api import Permission
+from portal.usage.terms import terms_of
+from tenants.api import Permission, effective_profile
 
 _COLUMNS = (
     "day",
@@ -51,6 +52,7 @@ def usage(request: PortalRequest) -> HttpResponse:
         "resources": resources_of(request.tenant.id),
         "export_query": wanted.query(),
         "as_of": now,
+        "terms": terms_of(effective_profile(request.tenant.id, now=now)),
     }
     return render(request, "portal/usage/page.html", context)
 

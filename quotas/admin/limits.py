@@ -18,7 +18,6 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from audit.api import operator_actor
 from core.admin import (
-    EMPTY,
     Confirmation,
     LumosModelAdmin,
     action,
@@ -30,14 +29,14 @@ from core.admin import (
     plain,
 )
 from core.clock import utc_now
-from core.errors import LumosError
 from core.money import MICRO, from_micro
-from quotas.data import Dimension, LimitSource, Unit
+from quotas.admin.effective import explained_limits, explained_profile
+from quotas.data import Dimension, Unit
 from quotas.models import PlanLimit, StoredLimit, TenantLimit, TypeLimit
-from quotas.selectors import effective_limits, usage_of
+from quotas.selectors import effective_limits
 from quotas.services import clear_limit, set_limit, set_plan_limit, set_type_limit
 from quotas.values import shown_value
-from tenants.api import Tenant, TenantNotFound, TenantType, tenant_by_id
+from tenants.api import Tenant, TenantNotFound, TenantType, effective_profile, tenant_by_id
 
 
 class LimitForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -188,19 +187,21 @@ class TenantLimitAdmin(_LimitAdmin):
 
     @page(permission="view")
     def effective(self, request: HttpRequest, tenant_id: str) -> HttpResponse:
-        """What holds for one tenant, step by step, and how much of it is used."""
+        """What holds for one tenant, where each value comes from, and how much of its limits is used."""
+        now = utc_now()
         try:
-            tenant, limits = tenant_by_id(tenant_id), effective_limits(tenant_id, now=utc_now())
+            tenant, limits = tenant_by_id(tenant_id), effective_limits(tenant_id, now=now)
         except TenantNotFound as error:
             raise Http404 from error
         context = {
             **self.admin_site.each_context(request),
-            "title": _("Limits of %(tenant)s") % {"tenant": tenant},
+            "title": _("What holds for %(tenant)s") % {"tenant": tenant},
             "opts": self.model._meta,
             "tenant": tenant,
-            "rows": _explained(tenant_id, limits),
+            "profile": explained_profile(effective_profile(tenant_id, now=now)),
+            "rows": explained_limits(tenant_id, limits, now),
         }
-        return TemplateResponse(request, "admin/lumos/limits.html", context)
+        return TemplateResponse(request, "admin/lumos/effective.html", context)
 
     @display(description=_("tenant"), ordering="tenant__name")
     def tenant_shown(self, row: TenantLimit) -> str:
@@ -231,34 +232,3 @@ class TenantLimitAdmin(_LimitAdmin):
             clear_limit(tenant_id=row.tenant_id, dimension=Dimension(row.dimension), acting=acting, now=now)
 
         return confirm(self, request, rows, what, perform)
-
-
-SOURCES = {
-    LimitSource.BUILT_IN: _("built in"),
-    LimitSource.TENANT_TYPE: _("type"),
-    LimitSource.PLAN: _("plan"),
-    LimitSource.OVERRIDE: _("its own"),
-    LimitSource.KEY: _("key"),
-}
-
-
-def _explained(tenant_id: str, limits: Any) -> list[dict[str, Any]]:
-    labels = dict(TypeLimit._meta.get_field("dimension").flatchoices)
-    try:
-        meters = {reading.dimension: reading for reading in usage_of(tenant_id, now=utc_now())}
-    except LumosError:  # Redis is away: the limits are true all the same
-        meters = {}
-    return [
-        {
-            "label": labels[limit.dimension.value],
-            "limit": shown_value(limit.dimension, limit.value),
-            "hard": limit.hard,
-            "steps": [
-                {"step": step, "source": SOURCES[step.source], "value": shown_value(limit.dimension, step.value)}
-                for step in limits.steps.get(limit.dimension, ())
-            ],
-            "used": shown_value(limit.dimension, meters[limit.dimension].used) if limit.dimension in meters else EMPTY,
-            "percent": min(meters[limit.dimension].percent or 0, 100) if limit.dimension in meters else None,
-        }
-        for limit in limits.limits
-    ]

@@ -8,7 +8,9 @@ from tenants.admin.fleet import SchemaStateAdmin
 from tenants.admin.invitations import InvitationAdmin
 from tenants.admin.isolation import IsolationReportAdmin
 from tenants.admin.operators import OperatorAdmin
+from tenants.admin.overrides import ProfileOverrideAdmin
 from tenants.admin.people import DomainAdmin, MembershipAdmin
+from tenants.admin.profiles import TenantTypeProfileAdmin
 from tenants.admin.tenants import TenantAdmin
 from tenants.admin.webhooks import WebhookDeliveryAdmin
 
@@ -22,8 +24,10 @@ __all__ = [
     "MembershipAdmin",
     "OperatorAdmin",
     "OperatorTokenAdmin",
+    "ProfileOverrideAdmin",
     "SchemaStateAdmin",
     "TenantAdmin",
     "TenantBackupAdmin",
+    "TenantTypeProfileAdmin",
     "WebhookDeliveryAdmin",
 ]

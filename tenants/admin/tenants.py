@@ -31,11 +31,12 @@ from tenants.admin.impersonation import Impersonating
 from tenants.admin.life import ask_to_delete, ask_to_keep, ask_to_resume, ask_to_suspend
 from tenants.admin.networks import NETWORKS, TenantForm, save_networks
 from tenants.admin.settings import SettingsPages
+from tenants.admin.types import TypeActions
 from tenants.data import TenantStatus, TenantType
 from tenants.models import ApiKey, Membership, Tenant
 from tenants.services.lifecycle import create_tenant, rename_tenant
 
-ACT = ["impersonate", "suspend", "resume", "new_key", "erase", "keep"]
+ACT = ["impersonate", "suspend", "resume", "change_type", "new_key", "erase", "keep"]
 LOOK_UP = [
     "see_settings",
     "see_usage",
@@ -86,7 +87,7 @@ class WhoLooksAfterIt(Question):
 
 
 @admin.register(Tenant)
-class TenantAdmin(Impersonating, SettingsPages):
+class TenantAdmin(Impersonating, TypeActions, SettingsPages):
     form = TenantForm
     public_kind = "ten"
     list_display = ("shown", "status_label", "type", "plan_shown", "keys_shown", "members_shown", "created_shown")
@@ -108,7 +109,7 @@ class TenantAdmin(Impersonating, SettingsPages):
         (_("Identity"), {"fields": ("public_id", "schema", "created_at")}),
     )
     add_fieldsets = ((None, {"fields": ("name", "slug", "type", "region")}),)
-    actions = ("suspend_selected", "resume_selected")
+    actions = ("suspend_selected", "resume_selected", "change_type_selected")
     actions_detail = ({"title": _("Act"), "items": ACT}, {"title": _("Look up"), "items": LOOK_UP})
     change_form_datasets = (KeysOfTenant, MembersOfTenant, DomainsOfTenant)
 
@@ -230,7 +231,7 @@ class TenantAdmin(Impersonating, SettingsPages):
     def see_usage(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self.to_list("billing_usageevent", tenant=object_id)
 
-    @action(description=_("Limits and why"), icon="speed", permissions=["view"])
+    @action(description=_("Effective values"), icon="speed", permissions=["view"])
     def see_limits(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:quotas_tenantlimit_effective", args=[object_id]))
 

@@ -130,7 +130,8 @@ class ProfileOverride(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.field}: {self.value}"
+        value = ", ".join(self.value) or "*" if isinstance(self.value, list) else self.value
+        return f"{self.get_field_display()}: {value}"
 
     @property
     def public_id(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -21,6 +22,7 @@ from tenants.data import (
 )
 from tenants.errors import ProfileValueNotUsable
 
+_DIGITS = re.compile(r"-?[0-9]{1,15}")
 _MOST_AMOUNT = 2_000_000_000
 _MOST_MODELS = 200
 _LONGEST_NAME, _LONGEST_PLAN = 120, 40
@@ -35,6 +37,14 @@ def checked_value(field: ProfileField, value: object) -> ProfileValue:
         return _CHECKS[field](value)
     except ValueError as error:
         raise ProfileValueNotUsable(fields={field.value: [str(error)]}) from error
+
+
+def value_of_text(field: ProfileField, text: str) -> object:
+    """What somebody typed, as `checked_value` wants it: a number where digits stand, names by line or comma."""
+    if field is ProfileField.ALLOWED_MODELS:
+        return [name for part in text.splitlines() for name in map(str.strip, part.split(",")) if name]
+    word = text.strip()
+    return int(word) if _DIGITS.fullmatch(word) else word
 
 
 def _whole(least: int, most: int) -> Callable[[object], ProfileValue]:

@@ -21,7 +21,7 @@ from scaling.models import ScalingDecision
 from tenants.allocation.allocator import allocate
 from tenants.allocation.data import ResourceKind
 from tenants.allocation.pools import add_pool
-from tenants.api import Role, begin_impersonation, invite_member
+from tenants.api import ProfileField, Role, begin_impersonation, invite_member, override_value
 from tenants.data import BackupKind, BackupStatus, ResourceAmounts, SchemaStatus
 from tenants.isolation.registry import CheckResult, FenceKind, Outcome
 from tenants.models import IsolationReport, SchemaState, TenantBackup, WebhookDelivery
@@ -84,6 +84,14 @@ def _limits(acme: Player) -> None:
     now = utc_now()
     set_plan_limit(plan="pro", dimension=Dimension.REQUESTS_PER_MINUTE, value=600, acting=TESTER, now=now)
     set_limit(tenant_id=acme.tenant.id, dimension=Dimension.MONEY_PER_MONTH, value=2_500_000, acting=TESTER, now=now)
+    override_value(
+        tenant_id=acme.tenant.id,
+        field=ProfileField.WORKER_SLOTS,
+        value=30,
+        reason="a launch",
+        acting=TESTER,
+        now=now,
+    )
     QuotaAlert.objects.create(
         tenant_id=acme.tenant.id,
         scope="tenant",

@@ -18,15 +18,15 @@ from django.urls import reverse
 
 from core.admin import LumosModelAdmin, Question, ReadOnlyAdmin
 from lumos_site.operator_site import OperatorAdminSite
-from tenants.api import Membership
+from tenants.api import Membership, TenantTypeProfile
 from tests.cast import Operator
 from tests.lumos_site.stage import set_stage
 
 QUERIES = Path(__file__).with_name("admin_queries.json")
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 READ_ONLY = [model for model in MODELS if isinstance(admin.site._registry[model], ReadOnlyAdmin)]
-# Rows that come about elsewhere: members accept an invitation.
-CLOSED = [*READ_ONLY, Membership]
+# Rows that come about elsewhere: members accept an invitation, and there is one profile for each type.
+CLOSED = [*READ_ONLY, Membership, TenantTypeProfile]
 
 
 @pytest.fixture

@@ -47,6 +47,8 @@ def _path(route: str, tenant_id: str) -> str:
         "allocation_id": f"alloc_{tenant_id}",
         "pool_id": f"pool_{tenant_id}",
         "dimension": "tokens_per_minute",
+        "override_id": f"ovr_{tenant_id}",
+        "tenant_type": "ENTERPRISE",
         "chain": "platform",
         "name": "playground.default_model",
         "endpoint_id": f"whe_{tenant_id}",
