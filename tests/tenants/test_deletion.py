@@ -30,6 +30,7 @@ from quotas.api import BlockingQuotaEngine, ReserveRequest, calendar_month, effe
 from scaling.handlers import follow_tenant
 from scaling.models import ScalingPolicy
 from tenants import api
+from tenants.allocation.lifecycle import follow_tenant as follow_ceiling
 from tenants.conf import deletion_grace
 from tenants.data import KeyChanged, TenantChanged
 from tenants.models import Domain, Membership, Tenant, TenantBackup, TenantJob
@@ -262,6 +263,7 @@ def test_late_events_bring_nothing_back(acme: Tenant, players: dict[str, cast.Pl
     finish(acme)
     follow_key(KeyChanged(acme.id, key.id, key.digest))
     follow_tenant(TenantChanged(acme.id, api.TenantStatus.ACTIVE))
+    follow_ceiling(TenantChanged(acme.id, api.TenantStatus.ACTIVE))
     publish_followed(TenantChanged(acme.id, api.TenantStatus.ACTIVE))
     assert not ScalingPolicy.objects.filter(tenant_id=acme.id).exists()
     assert traces(acme.id) == []
@@ -380,3 +382,29 @@ def test_a_grace_period_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("LUMOS_DELETE_GRACE_DAYS", value)
     with pytest.raises(ValueError, match="0 to 365"):
         deletion_grace()
+
+
+def test_by_the_admin_with_the_name_typed_on_a_page_of_its_own(plain: Tenant) -> None:
+    browser = Client(HTTP_HOST="localhost")
+    browser.force_login(cast.found_olivia().user)
+    page = f"/admin/tenants/tenant/{plain.id}/erase/"
+    assert "For 30 days it can be taken back" in browser.get(page).content.decode()
+    sent = {"confirmed": "1", "reason": REASON, "typed_name": "acme"}
+    refused = browser.post(page, sent, follow=True)
+    assert "Type the tenant&#x27;s name exactly" in refused.content.decode()
+    assert api.tenant_by_id(plain.id).is_active
+    browser.post(page, {**sent, "typed_name": "Acme", "export": "on"})
+    assert api.tenant_by_id(plain.id).status == api.TenantStatus.DELETING
+    assert deletion_of(plain.id).input["export"] is True
+    assert AuditEntry.objects.get(action="tenants.delete").actor_kind == "operator"
+    browser.post(f"/admin/tenants/tenant/{plain.id}/keep/", {"confirmed": "1"})
+    assert api.tenant_by_id(plain.id).is_active
+
+
+def test_members_are_told_that_it_is_being_deleted(plain: Tenant) -> None:
+    ask(plain, now=NOW)
+    browser = Client(HTTP_HOST="acme.localhost")
+    browser.force_login(User.objects.get(username="amy@acme.example"))
+    answer = browser.get("/")
+    assert answer.status_code == 403
+    assert "Acme is being deleted" in answer.content.decode()
