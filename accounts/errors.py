@@ -5,20 +5,25 @@ LumosError
 │   ├── WrongCode
 │   ├── WrongPasskey
 │   ├── NoSignInWaiting
-│   └── LetterVoid
+│   ├── LetterVoid
+│   └── SignInRefused
 ├── PermissionRefused
 │   └── LastFactor
 ├── NotFound
+│   ├── NoProvider
 │   ├── FactorNotFound
 │   └── SessionNotFound
+├── Unavailable
+│   └── ProviderFailed
 └── Conflict
     ├── FactorThere
-    └── AddressTaken
+    ├── AddressTaken
+    └── IdentityTaken
 """
 
 from __future__ import annotations
 
-from core.errors import Conflict, NotAuthenticated, NotFound, PermissionRefused
+from core.errors import Conflict, NotAuthenticated, NotFound, PermissionRefused, Unavailable
 
 
 class WrongCode(NotAuthenticated):
@@ -64,3 +69,23 @@ class LetterVoid(NotAuthenticated):
 class AddressTaken(Conflict):
     code = "address_taken"
     title = "Another account has proved this address"
+
+
+class SignInRefused(NotAuthenticated):
+    code = "sign_in_refused"
+    title = "Your identity provider's answer lets nobody in here"
+
+
+class NoProvider(NotFound):
+    code = "no_identity_provider"
+    title = "This workspace has no identity provider"
+
+
+class ProviderFailed(Unavailable):
+    code = "identity_provider_failed"
+    title = "The identity provider does not answer as it should"
+
+
+class IdentityTaken(Conflict):
+    code = "identity_taken"
+    title = "This identity belongs to another account here"

@@ -15,6 +15,7 @@ from django.utils.crypto import constant_time_compare
 from accounts.adapters import factors_of
 from accounts.browsers import browser_name
 from accounts.data import FactorFacts, FactorKind, Place, SessionFacts
+from accounts.models import IdentityProvider
 
 
 def has_factor(account_id: int) -> bool:
@@ -37,6 +38,10 @@ def has_proved_address(account: User) -> bool:
     """Whether its owner has shown to read mail at the address that the account has now."""
     rows = EmailAddress.objects.filter(user_id=account.pk, email=address_of(account), verified=True)
     return bool(rows.exists())
+
+
+def identity_provider(tenant_id: str) -> IdentityProvider | None:
+    return IdentityProvider.objects.filter(pk=tenant_id).first()
 
 
 def factors_shown(account_id: int) -> list[FactorFacts]:

@@ -25,6 +25,7 @@ class Waiting:
     realm: str
     password_mark: str
     back_to: str
+    by: str = "password"
 
 
 def note_waiting(session: MutableMapping[str, Any], waiting: Waiting, now: datetime) -> None:
@@ -33,6 +34,7 @@ def note_waiting(session: MutableMapping[str, Any], waiting: Waiting, now: datet
         "realm": waiting.realm,
         "password": waiting.password_mark,
         "back_to": waiting.back_to,
+        "by": waiting.by,
         "at": now.timestamp(),
     }
 
@@ -44,7 +46,12 @@ def waiting_in(session: Mapping[str, Any], place: Place, now: datetime) -> Waiti
         return None
     if now - datetime.fromtimestamp(found["at"], tz=now.tzinfo) >= WAITS_FOR:
         return None
-    return Waiting(found["account"], found["realm"], found["password"], found["back_to"])
+    return Waiting(found["account"], found["realm"], found["password"], found["back_to"], found["by"])
+
+
+def first_step(session: Mapping[str, Any]) -> str:
+    """What the sign-in that waits in this session was begun by."""
+    return str(session[_WAITING]["by"])
 
 
 def forget_waiting(session: MutableMapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from portal.keys import views as keys
 from portal.members import views as members
 from portal.network import views as network
 from portal.playground import views as playground
+from portal.provider import views as provider
 from portal.security import views as security
 from portal.settings import views as settings
 from portal.sign_in import views as sign_in
@@ -32,6 +33,8 @@ urlpatterns = [
     path("sign-in/reset/new/", security.reset_new, name="reset_new"),
     path("sign-in/reset/<str:token>/", security.reset_link, name="reset_link"),
     path("sign-in/address/<str:token>/", security.address_link, name="address_link"),
+    path("sign-in/openid/", security.openid_go, name="openid_go"),
+    path("sign-in/openid/back/", security.openid_back, name="openid_back"),
     path("sign-out/", sign_in.sign_out_page, name="sign_out"),
     path("keys/", keys.key_list, name="keys"),
     path("keys/table/", keys.key_table, name="key_table"),
@@ -85,6 +88,8 @@ urlpatterns = [
     path("settings/security/app/", security.app, name="security_app"),
     path("settings/security/passkey/", security.passkey, name="security_passkey"),
     path("settings/security/address/", security.ask_address, name="security_address"),
+    path("settings/security/openid/", security.openid_tie, name="security_openid"),
+    path("settings/identity-provider/", provider.provider, name="provider"),
     path("settings/security/codes/", security.codes, name="security_codes"),
     path("settings/security/factors/<str:public_id>/remove/", security.remove, name="security_remove"),
     path("settings/security/sessions/<str:public_id>/end/", security.end_session, name="security_end"),

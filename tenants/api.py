@@ -180,7 +180,14 @@ from tenants.services.master_keys import (
     rotate_master_key,
     set_up_master_key,
 )
-from tenants.services.members import add_member, change_role, find_account, leave_tenant, remove_member
+from tenants.services.members import (
+    add_member,
+    admit_account,
+    change_role,
+    find_account,
+    leave_tenant,
+    remove_member,
+)
 from tenants.services.networks import set_key_networks, set_tenant_networks
 from tenants.services.operators import dismiss_operator, keep_a_super, set_operator_role
 from tenants.services.sessions import end_api_session, end_api_sessions_of
@@ -328,6 +335,7 @@ __all__ = [
     "add_endpoint",
     "add_member",
     "add_pool",
+    "admit_account",
     "all_pools",
     "all_profiles",
     "all_tenant_facts",

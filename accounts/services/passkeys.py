@@ -32,6 +32,7 @@ from accounts.data import FactorKind, Place, Who
 from accounts.errors import WrongPasskey
 from accounts.services.factors import first_codes, lock_account, tell
 from accounts.services.sign_in import let_in, waiting_account, who_is
+from accounts.waiting import first_step
 from core.proof import note_proof
 from core.text import is_storable
 
@@ -100,7 +101,7 @@ def sign_in_by_passkey(request: HttpRequest, *, place: Place, credential: Json, 
     """The second step by a passkey; returns where the person wanted to go. Raises NoSignInWaiting and WrongPasskey."""
     account, back_to = waiting_account(request, place, now)
     check_passkey(request.session, place=place, account_id=account.pk, credential=credential, now=now)
-    let_in(request, account=account, place=place, by="password, webauthn", factor=True, now=now)
+    let_in(request, account=account, place=place, by=f"{first_step(request.session)}, webauthn", factor=True, now=now)
     return back_to
 
 

@@ -19,7 +19,7 @@ from accounts.data import Place, Who
 from accounts.errors import NoSignInWaiting, WrongCode
 from accounts.selectors import has_factor, live_keys
 from accounts.services.factors import tell, use_code
-from accounts.waiting import Waiting, forget_waiting, note_waiting, waiting_in
+from accounts.waiting import Waiting, first_step, forget_waiting, note_waiting, waiting_in
 from audit.api import Actor, operator_actor
 from core.address import client_address
 from core.attempts import count_attempt, forget_attempts
@@ -36,13 +36,15 @@ def who_is(account: User, place: Place) -> Who:
     return Who(account.pk, place, Actor("member", str(account.pk), account.email or account.get_username()))
 
 
-def begin_sign_in(request: HttpRequest, *, account: User, place: Place, back_to: str, now: datetime) -> bool:
-    """The password was right. Sign in and return True, or remember that a second step is waited for: False."""
+def begin_sign_in(
+    request: HttpRequest, *, account: User, place: Place, back_to: str, now: datetime, by: str = "password"
+) -> bool:
+    """The first step, `by` what, was right. Sign in and return True; False: a second step is waited for."""
     if not has_factor(account.pk):
-        let_in(request, account=account, place=place, by="password", factor=False, now=now)
+        let_in(request, account=account, place=place, by=by, factor=False, now=now)
         return True
     request.session.cycle_key()
-    note_waiting(request.session, Waiting(account.pk, place.realm, account.get_session_auth_hash(), back_to), now)
+    note_waiting(request.session, Waiting(account.pk, place.realm, account.get_session_auth_hash(), back_to, by), now)
     return False
 
 
@@ -52,8 +54,8 @@ def finish_sign_in(request: HttpRequest, *, place: Place, code: str, now: dateti
     Raises NoSignInWaiting, WrongCode, TooManyAttempts and Unavailable.
     """
     account, back_to = waiting_account(request, place, now)
-    kind = use_code(who=who_is(account, place), code=code, now=now)
-    let_in(request, account=account, place=place, by=f"password, {kind}", factor=True, now=now)
+    kind, first = use_code(who=who_is(account, place), code=code, now=now), first_step(request.session)
+    let_in(request, account=account, place=place, by=f"{first}, {kind}", factor=True, now=now)
     return back_to
 
 

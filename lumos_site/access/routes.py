@@ -33,6 +33,8 @@ OPEN: Mapping[str, str] = {
     "portal:reset_new": "the way to a new password, for whoever followed a letter's link",
     "portal:reset_link": "opens with the token of a letter",
     "portal:address_link": "opens with the token of a letter",
+    "portal:openid_go": "the way in, to the workspace's identity provider",
+    "portal:openid_back": "the way in, back from the identity provider",
     "portal:sign_in_passkey": "the way in, by a passkey alone",
     "portal:sign_out": "the way out",
     "portal:join": "the way in for whoever opened an invitation",

@@ -16,6 +16,7 @@ _NEEDED = {
     "audit",
     "mail",
     "tenants",
+    "accounts",  # takes part in the end of a tenant
     "quotas",
     "billing",
     "scaling",

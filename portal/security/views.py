@@ -5,15 +5,17 @@ from __future__ import annotations
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 
-from accounts.api import Face, pages
+from accounts.api import Face, identity_provider, pages
 from portal.guard import requires
 from portal.request import PortalRequest
 from portal.sign_in.services import may_enter
-from tenants.api import Permission, find_account, membership_of
+from tenants.api import Permission, Tenant, find_account, membership_of
 
 
 def _extras(request: HttpRequest) -> dict[str, object]:
-    return {"tenant": getattr(request, "tenant", None)}
+    tenant: Tenant | None = getattr(request, "tenant", None)
+    provider = identity_provider(tenant.id) if tenant is not None else None
+    return {"tenant": tenant, "provider": provider}
 
 
 def _needs_factor(request: HttpRequest) -> bool:
@@ -51,6 +53,19 @@ def reset_new(request: PortalRequest) -> HttpResponse:
 
 def address_link(request: PortalRequest, token: str) -> HttpResponse:
     return pages.address_link(request, FACE, token)
+
+
+def openid_go(request: PortalRequest) -> HttpResponse:
+    return pages.go(request, FACE)
+
+
+def openid_back(request: PortalRequest) -> HttpResponse:
+    return pages.back(request, FACE)
+
+
+@requires(Permission.SETTINGS_OWN, private=True)
+def openid_tie(request: PortalRequest) -> HttpResponse:
+    return pages.tie(request, FACE)
 
 
 @requires(Permission.SETTINGS_OWN, private=True)

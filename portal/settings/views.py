@@ -79,6 +79,7 @@ def _page(request: PortalRequest, form: PasswordChangeForm, status: int) -> Http
         "form": form,
         "themes": THEMES,
         "api_sessions": sessions,
+        "manages": allows(request.membership.role, Permission.MEMBERS_MANAGE),
         "may_see_visits": may_see_visits,
         "visits": impersonations_of(utc_now()) if may_see_visits else [],
     }

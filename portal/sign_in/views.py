@@ -9,7 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.api import safe_address
+from accounts.api import identity_provider, safe_address
 from core.errors import LumosError
 from portal.request import PortalRequest
 from portal.sign_in.services import Credentials, sign_in, sign_out
@@ -43,7 +43,8 @@ def _is_member(request: PortalRequest) -> bool:
 
 
 def _page(request: PortalRequest, back_to: str, email: str = "", error: LumosError | None = None) -> HttpResponse:
-    context = {"tenant": request.tenant, "next": back_to, "email": email, "error": error}
+    context: dict[str, object] = {"tenant": request.tenant, "next": back_to, "email": email, "error": error}
+    context["provider"] = identity_provider(request.tenant.id)
     response = render(request, "portal/sign_in.html", context, status=error.status if error else 200)
     for name, value in error.headers.items() if error else ():
         response[name] = value

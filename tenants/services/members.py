@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from audit.api import Actor, emit, record
 from core.errors import InvalidInput, PermissionRefused
 from tenants.data import MemberChanged, Role, TenantStatus
-from tenants.errors import LastOwner, MemberNotFound, TenantNotFound
+from tenants.errors import LastOwner, MemberNotFound, TenantNotFound, WrongStatus
 from tenants.models import Membership, Tenant
 from tenants.webhooks.announce import announce
 from tenants.webhooks.data import EventName
@@ -40,6 +40,23 @@ def add_member(
         user=account, tenant_id=tenant_id, defaults={"role": role}, create_defaults={"role": role, "created_at": now}
     )
     _tell("members.add", membership, acting, {"email": account.get_username(), "role": role.value}, now)
+    return membership
+
+
+@transaction.atomic
+def admit_account(*, tenant_id: str, account: User, role: Role, acting: Actor, now: datetime) -> Membership:
+    """Make that very account a member, without asking for its address; a member keeps the role that it has.
+
+    For rooms that know an account by something else. Raises TenantNotFound, and WrongStatus where nobody is taken in.
+    """
+    tenant = lock_tenant(tenant_id)
+    if tenant.status != TenantStatus.ACTIVE:
+        raise WrongStatus(_("This workspace takes in nobody at the moment."))
+    membership, made = Membership.objects.get_or_create(
+        user=account, tenant=tenant, defaults={"role": role, "created_at": now}
+    )
+    if made:
+        _tell("members.add", membership, acting, {"email": account.get_username(), "role": role.value}, now)
     return membership
 
 

@@ -13,6 +13,8 @@ pytestmark = pytest.mark.django_db
 NEVER = {
     "auth_user",
     "django_session",
+    "accounts_identity",
+    "accounts_identityprovider",
     "mfa_authenticator",
     "account_emailaddress",
     "account_emailconfirmation",

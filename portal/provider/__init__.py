@@ -1,0 +1,1 @@
+"""The workspace's identity provider, entered by whoever manages its members."""

@@ -1,0 +1,277 @@
+"""Signing in through a tenant's identity provider, against a real one; and what other people's providers cannot do."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+
+from accounts.errors import ProviderFailed
+from accounts.models import Identity, IdentityProvider
+from accounts.services import identities
+from accounts.services.providers import ProviderInput, set_identity_provider
+from accounts.upkeep import forget_tenant
+from audit.models import AuditEntry
+from core.clock import utc_now
+from core.conf import ROOT
+from core.errors import InvalidInput
+from core.http import SafeClient, UrlPolicy, UrlRefused, parse_private_networks
+from tenants.api import Membership, Role, Tenant
+from tests.accounts.conftest import Person, member_in_a_browser
+from tests.accounts.openid_server import CLIENT, HOST, SECRET
+from tests.cast import TESTER, Player
+
+HERE = UrlPolicy(private=parse_private_networks(["127.0.0.1/32"]))
+LOCAL = ipaddress.ip_address("127.0.0.1")
+
+
+@dataclass
+class Provider:
+    issuer: str
+    http: SafeClient
+    browser: httpx.Client
+
+    def says(self, forge: str = "", alg: str = "RS256", **claims: Any) -> None:
+        mind = {"says": {"sub": "amy-at-idp", **claims}, "forge": forge, "alg": alg, "issuer": self.issuer}
+        self.control(mind)
+
+    def control(self, mind: dict[str, Any]) -> None:
+        self.browser.post("/control", json=mind).raise_for_status()
+
+    def agree(self, address: str) -> str:
+        """What the provider's page does with a browser: send it back, with a code. Path and query of the way back."""
+        answer = self.browser.get(address.removeprefix(self.issuer))
+        back = httpx.URL(answer.headers["Location"])
+        return back.raw_path.decode()
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    pem = tmp_path_factory.mktemp("openid") / "certificate.pem"
+    command = [sys.executable, "-m", "tests.accounts.openid_server", str(pem)]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        trusting = ssl.create_default_context(cafile=str(pem))
+        http = SafeClient(HERE, resolver=lambda host: [LOCAL], tls=trusting)
+        with httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=trusting) as browser:
+            yield Provider(f"https://{HOST}:{port}", http, browser)
+    finally:
+        server.terminate()
+        server.communicate()
+
+
+@pytest.fixture
+def provider(process: Provider, monkeypatch: pytest.MonkeyPatch) -> Provider:
+    """The network's edge only: the test's name server and certificate."""
+    monkeypatch.setattr(identities, "_http", lambda: process.http)
+    process.says()
+    return process
+
+
+def connect(provider: Provider, tenant: Tenant, *, admits: bool = False, role: Role = Role.DEVELOPER) -> None:
+    given = ProviderInput(provider.issuer, CLIENT, SECRET, admits, role)
+    set_identity_provider(tenant_id=tenant.id, given=given, acting=TESTER, now=utc_now(), http=provider.http)
+
+
+def stranger(player: Player) -> Client:
+    return Client(SERVER_NAME=f"{player.tenant.slug}.localhost")
+
+
+def come_in(provider: Provider, client: Client, start: str = "/sign-in/openid/") -> Any:
+    asked = client.get(start)
+    assert asked.status_code == 302, asked.content
+    return client.get(provider.agree(asked["Location"]))
+
+
+@pytest.fixture
+def tied(acme: Player, amy: Person, provider: Provider) -> Person:
+    """Amy, who tied her identity to her account."""
+    connect(provider, acme.tenant)
+    amy.password()
+    assert come_in(provider, amy.client, "/settings/security/openid/")["Location"] == "/settings/security/"
+    return amy
+
+
+@pytest.mark.parametrize("alg", ["RS256", "EdDSA"])
+def test_who_tied_their_identity_comes_in_without_a_password(tied: Person, provider: Provider, alg: str) -> None:
+    provider.says(alg=alg)
+    other = tied.again()
+    assert come_in(provider, other.client, "/sign-in/openid/?next=/keys/")["Location"] == "/keys/"
+    assert other.client.get("/").status_code == 200
+    assert AuditEntry.objects.filter(action="sessions.sign_in").latest("at").detail["by"] == "openid"
+    assert Identity.objects.get().subject == "amy-at-idp"
+
+
+def test_a_factor_of_the_account_is_still_asked_for(tied: Person, provider: Provider) -> None:
+    tied.enrol()
+    other = tied.again()
+    assert come_in(provider, other.client)["Location"] == "/sign-in/code/"
+    assert other.client.get("/").status_code == 302
+    assert other.second_step().status_code == 302
+    assert AuditEntry.objects.filter(action="sessions.sign_in").latest("at").detail["by"] == "openid, totp"
+
+
+def test_who_is_not_known_is_let_in_only_where_the_tenant_wants_it(acme: Player, provider: Provider) -> None:
+    connect(provider, acme.tenant)
+    provider.says(sub="zoe")
+    client = stranger(acme)
+    assert come_in(provider, client).status_code == 401
+    assert User.objects.count() == 1
+    connect(provider, acme.tenant, admits=True)
+    assert come_in(provider, client)["Location"] == "/"
+    member = Membership.objects.get(user__username__startswith="openid-")
+    assert (member.tenant_id, member.role, member.user.email) == (acme.tenant.id, Role.DEVELOPER, "")
+    assert not member.user.has_usable_password()
+    assert come_in(provider, stranger(acme))["Location"] == "/"
+    assert Identity.objects.count() == 1
+
+
+def test_an_address_that_a_provider_asserts_opens_nobodys_account(
+    acme: Player, globex: Player, provider: Provider
+) -> None:
+    """globex runs its own provider, which says that somebody is amy@acme.example, verified."""
+    connect(provider, globex.tenant, admits=True)
+    provider.says(sub="x", email=acme.owner.email, email_verified=True, preferred_username=acme.owner.username)
+    client = stranger(globex)
+    assert come_in(provider, client)["Location"] == "/"
+    made = Identity.objects.get().user
+    assert made.pk != acme.owner.pk
+    assert (made.email, made.username == acme.owner.username) == ("", False)
+    assert client.get("/", SERVER_NAME="acme.localhost").status_code == 403
+
+
+def test_the_same_issuer_and_subject_at_another_tenant_is_somebody_else(
+    tied: Person, globex: Player, provider: Provider
+) -> None:
+    connect(provider, globex.tenant)
+    assert come_in(provider, stranger(globex)).status_code == 401
+    connect(provider, globex.tenant, admits=True)
+    come_in(provider, stranger(globex))
+    assert Identity.objects.values("user").distinct().count() == 2
+
+
+@pytest.mark.parametrize("forge", ["none", "hs256", "foreign key", "own jwk", "no signature"])
+def test_a_token_that_the_providers_keys_did_not_sign_is_refused(tied: Person, provider: Provider, forge: str) -> None:
+    provider.says(forge=forge)
+    other = tied.again()
+    assert come_in(provider, other.client).status_code == 401
+    assert other.client.get("/").status_code == 302
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"aud": "another-client"},
+        {"aud": [CLIENT, "another-client"]},
+        {"azp": "another-client"},
+        {"iss": "https://other.example"},
+        {"nonce": "another"},
+        {"nonce": ""},
+        {"exp": 1},
+        {"exp": None},
+        {"iat": 99999999999},
+        {"sub": ""},
+        {"sub": None},
+        {"sub": 7},
+        {"sub": "x" * 256},
+    ],
+    ids=str,
+)
+def test_a_token_for_another_purpose_is_refused(tied: Person, provider: Provider, claims: dict[str, Any]) -> None:
+    provider.says(**claims)
+    assert come_in(provider, tied.again().client).status_code == 401
+
+
+def test_a_state_is_answered_once_and_only_in_its_browser(tied: Person, provider: Provider) -> None:
+    other = tied.again()
+    asked = other.client.get("/sign-in/openid/")["Location"]
+    first, second = provider.agree(asked), provider.agree(asked)
+    assert tied.again().client.get(first).status_code == 401
+    assert other.client.get(first).status_code == 302
+    other.client.post("/sign-out/")
+    assert other.client.get(second).status_code == 401
+    assert other.client.get("/sign-in/openid/back/?state=&code=x").status_code == 401
+
+
+def test_the_answer_of_another_issuer_is_refused(tied: Person, provider: Provider) -> None:
+    other = tied.again()
+    back = provider.agree(other.client.get("/sign-in/openid/")["Location"])
+    mixed = back.partition("&iss=")[0] + "&iss=https%3A%2F%2Fother.example"
+    assert other.client.get(mixed).status_code == 401
+
+
+def test_who_is_no_member_any_more_does_not_come_in(tied: Person, provider: Provider, acme: Player) -> None:
+    Membership.objects.filter(user=acme.owner).delete()
+    assert come_in(provider, tied.again().client).status_code == 401
+
+
+def test_an_identity_is_tied_to_one_account_only(tied: Person, provider: Provider, acme: Player) -> None:
+    account = User.objects.create_user("bob", "bob@acme.example")
+    Membership.objects.create(user=account, tenant=acme.tenant, role=Role.VIEWER)
+    bob = stranger(acme)
+    bob.force_login(account)
+    answer = come_in(provider, bob, "/settings/security/openid/")
+    assert (answer.status_code, b"belongs to another account" in answer.content) == (409, True)
+
+
+def test_the_secret_is_sealed_under_the_tenants_own_key(acme: Player, provider: Provider) -> None:
+    connect(provider, acme.tenant)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT row_to_json(p)::text FROM accounts_identityprovider p")
+        assert SECRET not in cursor.fetchone()[0]
+    entry = AuditEntry.objects.get(action="identity_providers.set")
+    assert SECRET not in str(entry.detail)
+
+
+def test_an_address_inside_is_refused_in_the_form(acme: Player, amy: Person) -> None:
+    amy.password()
+    shown = amy.client.get("/settings/identity-provider/").content.decode()
+    assert "http://acme.localhost/sign-in/openid/back/" in shown
+    for issuer in ("https://127.0.0.1/", "https://169.254.169.254/", "http://login.example/", "https://localhost/"):
+        given = {"issuer": issuer, "client_id": "x", "secret": "y", "role": "VIEWER"}
+        assert amy.client.post("/settings/identity-provider/", given).status_code == 400, issuer
+    assert not IdentityProvider.objects.exists()
+
+
+def test_a_provider_that_calls_itself_otherwise_is_refused(acme: Player, provider: Provider) -> None:
+    provider.control({"issuer": "https://other.example"})
+    with pytest.raises(ProviderFailed, match="another issuer"):
+        connect(provider, acme.tenant)
+
+
+def test_owners_are_not_made_by_a_provider_and_another_issuer_needs_its_secret(
+    acme: Player, provider: Provider
+) -> None:
+    with pytest.raises(InvalidInput):
+        connect(provider, acme.tenant, role=Role.OWNER)
+    given = ProviderInput(provider.issuer, CLIENT, "", False, Role.VIEWER)
+    with pytest.raises(InvalidInput, match="secret"):
+        set_identity_provider(tenant_id=acme.tenant.id, given=given, acting=TESTER, now=utc_now(), http=provider.http)
+    with pytest.raises(UrlRefused):
+        inside = ProviderInput("https://127.0.0.1/", CLIENT, SECRET, False, Role.VIEWER)
+        set_identity_provider(tenant_id=acme.tenant.id, given=inside, acting=TESTER, now=utc_now())
+
+
+def test_removing_it_ends_the_ties_and_keeps_the_members(tied: Person, acme: Player) -> None:
+    assert tied.client.post("/settings/identity-provider/", {"remove": "1"}).status_code == 302
+    assert not Identity.objects.exists()
+    assert Membership.objects.filter(user=acme.owner).exists()
+    assert stranger(acme).get("/sign-in/openid/").status_code == 404
+    assert member_in_a_browser(acme).password().status_code == 302
+
+
+def test_a_tenant_that_is_gone_leaves_neither_provider_nor_identities(tied: Person, acme: Player) -> None:
+    assert forget_tenant(acme.tenant.id, utc_now()) == "1 identity providers and 1 identities deleted"
+    assert forget_tenant(acme.tenant.id, utc_now()) == "0 identity providers and 0 identities deleted"
