@@ -29,6 +29,7 @@ MACHINE = frozenset(
             "scopes",
             "checks",
             "allowed_networks",
+            "session_sealed",
             "short_of",
             "portal_networks",
             "sha256",

@@ -42,7 +42,10 @@ def settle() -> Estate:
     umbrella.tenant.refresh_from_db()
     for player in players.values():
         _furnish(player)
-    plant(players["acme"].tenant)
+    acme = players["acme"].tenant
+    for model in of_tenants():
+        _make_one(model, model._default_manager.filter(tenant_id=acme.id), acme)
+    plant(acme)
     return Estate(players["acme"], players["globex"], players["initech"], umbrella, olivia)
 
 
@@ -54,9 +57,6 @@ def _furnish(player: cast.Player) -> None:
         Setting.objects.get_or_create(name="language", defaults={"value": "en"})
         for model in workspace():
             _make_one(model, model._default_manager.all(), tenant)
-    with platform_scope():
-        for model in of_tenants():
-            _make_one(model, model._default_manager.filter(tenant_id=tenant.id), tenant)
 
 
 def _make_one(model: type[models.Model], rows: models.QuerySet[Any], tenant: Tenant) -> None:
@@ -100,7 +100,10 @@ def _related(model: Any, tenant: Tenant) -> Any:
 
 
 # What a constraint asks for and no column tells.
-_SAID: dict[str, dict[str, Any]] = {"tenants_allocation": {"state": "HELD"}}
+_SAID: dict[str, dict[str, Any]] = {
+    "tenants_allocation": {"state": "HELD"},
+    "tenants_impersonation": {"ended_at": utc_now()},
+}
 _BY_KIND: dict[type, Any] = {
     models.DateTimeField: utc_now,
     models.DateField: lambda: date(2026, 11, 1),

@@ -83,6 +83,7 @@ OBJECTS: Mapping[str, Filler] = {
     "/invitations/<str:public_id>/renew/": _id_of(Invitation, "invite"),
     "/invitations/<str:public_id>/revoke/": _id_of(Invitation, "invite"),
     "/join/<str:token>/": _word("0" * 43),
+    "/impersonation/<str:token>/": _word("0" * 43),
     # Django's own pages, which name no object of a tenant.
     "app_label": _word("tenants"),
     "content_type_id": lambda on: str(ContentType.objects.get_for_model(Tenant).pk),
