@@ -114,7 +114,10 @@ def test_suspend_and_resume_each_leave_one_entry_and_one_event(acme: cast.Player
     for _ in range(2):
         api.resume_tenant(tenant_id=acme.tenant.id, acting=cast.TESTER, now=NOW)
     assert api.tenant_by_id(acme.tenant.id).is_active
-    assert [event.payload["status"] for event in OutboxEvent.objects.order_by("id")] == ["SUSPENDED", "ACTIVE"]
+    changed = OutboxEvent.objects.filter(type_name="tenants.tenant-changed").order_by("id")
+    assert [event.payload["status"] for event in changed] == ["SUSPENDED", "ACTIVE"]
+    told = OutboxEvent.objects.filter(type_name="tenants.announced").order_by("id")
+    assert [event.payload["name"] for event in told] == ["tenant.suspended", "tenant.resumed"]
     assert (
         AuditEntry.objects.filter(tenant_id=acme.tenant.id, action__in=["tenants.suspend", "tenants.resume"]).count()
         == 2
