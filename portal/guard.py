@@ -16,16 +16,17 @@ from django.utils.translation import gettext as _
 from core.errors import LumosError, PermissionRefused
 from portal.notices import notices_of
 from portal.request import PortalRequest
-from tenants.api import Permission, allows
+from tenants.api import Permission, allows, lacks_demanded_factor
 
 P = ParamSpec("P")
 View = Callable[Concatenate[PortalRequest, P], HttpResponse]
 
 
-def requires(permission: Permission, *, private: bool = False) -> Callable[[View[P]], View[P]]:
+def requires(permission: Permission, *, private: bool = False, unproved: bool = False) -> Callable[[View[P]], View[P]]:
     """Let the view run for members whose role has `permission`; the view carries it as `.permission`.
 
-    A `private` page is for the person alone: an operator who acts for them does not even look at it.
+    A `private` page is for the person alone: an operator who acts for them does not even look at it. `unproved` ones
+    open although the tenant demands a second factor and the session has proved none: where it is added or proved.
     """
 
     def wrap(view: View[P]) -> View[P]:
@@ -33,6 +34,8 @@ def requires(permission: Permission, *, private: bool = False) -> Callable[[View
         def guarded(request: PortalRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             if getattr(request, "membership", None) is None:
                 return to_sign_in(request)
+            if not unproved and lacks_demanded_factor(request, request.membership):
+                return HttpResponseRedirect(reverse("portal:security_app"))
             try:
                 _check(request, permission)
                 request.notices = notices_of(request.tenant.id)

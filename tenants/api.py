@@ -17,7 +17,7 @@ from tenants.centre.data import (
     SettingsChanged,
 )
 from tenants.centre.errors import SettingNotFound, SettingNotValid, VersionNotFound
-from tenants.centre.registry import check_value, spec_of
+from tenants.centre.registry import REQUIRE_FACTOR, check_value, spec_of
 from tenants.centre.selectors import configuration_of, setting_of, settings_at, settings_named, versions_of
 from tenants.centre.services import change_settings, roll_back_settings
 from tenants.data import (
@@ -56,6 +56,7 @@ from tenants.data import (
     TenantType,
     ValueSource,
 )
+from tenants.demanded_factor import lacks_demanded_factor
 from tenants.errors import (
     AccountNotFound,
     AddressNotAllowed,
@@ -225,6 +226,7 @@ from tenants.workspace.api import (
 __all__ = [
     "CHOSEN",
     "IMPERSONATION_SESSION",
+    "REQUIRE_FACTOR",
     "ROLE_PERMISSIONS",
     "TEMPLATE",
     "AccountNotFound",
@@ -399,6 +401,7 @@ __all__ = [
     "key_facts_by_id",
     "key_facts_by_ids",
     "known_fingerprints",
+    "lacks_demanded_factor",
     "last_reports",
     "leave_tenant",
     "live_overrides",

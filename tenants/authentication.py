@@ -17,6 +17,7 @@ from core.proof import has_proved_factor
 from core.rest.principal import Principal
 from core.tenancy import platform_scope
 from tenants.data import TenantStatus
+from tenants.demanded_factor import lacks_demanded_factor
 from tenants.errors import FactorNotProved
 from tenants.impersonation import Visit
 from tenants.keyformat import is_well_formed
@@ -126,6 +127,8 @@ class MemberSession(SessionAuthentication):
         if membership is None or membership.tenant.status not in (TenantStatus.ACTIVE, TenantStatus.SUSPENDED):
             return None
         check_portal_address(membership.tenant.portal_networks, exact_address(request._request))
+        if lacks_demanded_factor(request._request, membership):
+            raise FactorNotProved(next_step=_("Add and prove a second factor in the portal."))
         self.enforce_csrf(request)
         visit: Visit | None = getattr(request._request, "impersonation", None)
         if visit is not None:

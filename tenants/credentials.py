@@ -10,6 +10,8 @@ from django.http import HttpRequest
 
 from core.address import client_address
 from core.attempts import count_attempt, forget_attempts
+from tenants.centre.registry import REQUIRE_FACTOR
+from tenants.centre.selectors import setting_of
 from tenants.errors import WrongCredentials
 from tenants.models import Membership, Tenant
 from tenants.second_factors import demand_factor
@@ -40,6 +42,6 @@ def member_by_credentials(request: HttpRequest, tenant: Tenant, given: MemberCre
     member = membership_of(account.pk, tenant.id) if isinstance(account, User) else None
     if not isinstance(account, User) or member is None:
         raise WrongCredentials()
-    demand_factor(account, given.code)
+    demand_factor(account, given.code, always=bool(setting_of(tenant.id, REQUIRE_FACTOR)))
     forget_attempts(realm=tenant.id, address=address, account=given.account)
     return member

@@ -29,10 +29,13 @@ def register_factors(check: FactorCheck) -> None:
         _checks.append(check)
 
 
-def demand_factor(account: User, code: str) -> None:
-    """Raise SecondFactorNeeded without a code where one is needed, WrongCredentials with one that does not pass."""
+def demand_factor(account: User, code: str, *, always: bool = False) -> None:
+    """Raise SecondFactorNeeded without a code where one is needed, WrongCredentials with one that does not pass.
+
+    `always`: also of an account that has no factor, which then gets in nowhere.
+    """
     needed = [check for check in _checks if check.has(account)]
-    if needed and not code:
+    if (needed and not code) or (always and not needed):
         raise SecondFactorNeeded()
     if needed and not any(check.passes(account, code) for check in needed):
         raise WrongCredentials()

@@ -9,7 +9,7 @@ from accounts.api import Face, identity_provider, pages
 from portal.guard import requires
 from portal.request import PortalRequest
 from portal.sign_in.services import may_enter
-from tenants.api import Permission, Tenant, find_account, membership_of
+from tenants.api import REQUIRE_FACTOR, Permission, Tenant, find_account, membership_of, setting_of
 
 
 def _extras(request: HttpRequest) -> dict[str, object]:
@@ -19,7 +19,9 @@ def _extras(request: HttpRequest) -> dict[str, object]:
 
 
 def _needs_factor(request: HttpRequest) -> bool:
-    return False
+    """Where the tenant demands one, nobody removes their last."""
+    tenant: Tenant = request.tenant  # type: ignore[attr-defined]
+    return bool(setting_of(tenant.id, REQUIRE_FACTOR))
 
 
 FACE = Face("portal", "portal/security", "sign_in", "home", _extras, _needs_factor)
@@ -73,7 +75,7 @@ def ask_address(request: PortalRequest) -> HttpResponse:
     return pages.ask_address(request, FACE)
 
 
-@requires(Permission.SETTINGS_OWN, private=True)
+@requires(Permission.SETTINGS_OWN, private=True, unproved=True)
 def confirm(request: PortalRequest) -> HttpResponse:
     return pages.confirm(request, FACE)
 
@@ -83,12 +85,12 @@ def security(request: PortalRequest) -> HttpResponse:
     return pages.overview(request, FACE)
 
 
-@requires(Permission.SETTINGS_OWN, private=True)
+@requires(Permission.SETTINGS_OWN, private=True, unproved=True)
 def app(request: PortalRequest) -> HttpResponse:
     return pages.add_an_app(request, FACE)
 
 
-@requires(Permission.SETTINGS_OWN, private=True)
+@requires(Permission.SETTINGS_OWN, private=True, unproved=True)
 def passkey(request: PortalRequest) -> HttpResponse:
     return pages.add_a_passkey(request, FACE)
 

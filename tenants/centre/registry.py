@@ -43,6 +43,7 @@ def _are_addresses(value: Json) -> str:
     return _("not an e-mail address: %(names)s") % {"names": ", ".join(wrong)} if wrong else ""
 
 
+REQUIRE_FACTOR = "members.require_second_factor"
 SPECS: tuple[SettingSpec, ...] = (
     SettingSpec(
         "playground.default_model",
@@ -87,6 +88,14 @@ SPECS: tuple[SettingSpec, ...] = (
         gettext_lazy("In days. New keys must expire within them; keys that are there stay. 0: no limit."),
         {"type": "integer", "minimum": 0, "maximum": 3650},
         default=0,
+        editor=Editor.OWNER,
+    ),
+    SettingSpec(
+        REQUIRE_FACTOR,
+        gettext_lazy("Second factor for members"),
+        gettext_lazy("Nothing of this workspace opens before a member has added and proved a second factor."),
+        {"type": "boolean"},
+        default=False,
         editor=Editor.OWNER,
     ),
     SettingSpec(
