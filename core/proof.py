@@ -25,7 +25,8 @@ def note_proof(session: MutableMapping[str, Any], *, account_id: int, factor: bo
 
 def has_proved_factor(request: HttpRequest) -> bool:
     """Whether this session's account proved a second factor in it."""
-    return request.user.pk is not None and _has_factor(request.session, request.user.pk)
+    account_id = getattr(request.user, "pk", None)  # REST leaves None where it refused somebody
+    return account_id is not None and _has_factor(request.session, account_id)
 
 
 def is_fresh(request: HttpRequest, now: datetime) -> bool:
