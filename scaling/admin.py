@@ -8,6 +8,8 @@ from django import forms
 from django.contrib import admin
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
@@ -28,7 +30,8 @@ from core.admin import (
     display,
 )
 from core.clock import utc_now
-from scaling.data import Fleet, Mode, Reason
+from scaling.conf import MEBIBYTE
+from scaling.data import Fleet, Mode, Reason, WorkerView
 from scaling.models import ScalingDecision, ScalingPolicy, ScalingTarget
 from scaling.selectors import fleet_or_none
 from scaling.services import POLICY_FIELDS, pause_policy, resume_policy, set_policy
@@ -53,6 +56,7 @@ class ScalingPolicyAdmin(LumosModelAdmin):
         (None, {"fields": ("tenant", "mode")}),
         (_("Replicas"), {"fields": (("min_replicas", "max_replicas"),)}),
         (_("Targets"), {"fields": ("cpu_target_percent", "memory_target_percent", "queue_target")}),
+        (_("Its workers now"), {"fields": ("workers_shown",)}),
         (_("Cooldowns in seconds"), {"fields": (("scale_up_cooldown_seconds", "scale_down_cooldown_seconds"),)}),
     )
     _fleet: Fleet | None = None
@@ -74,7 +78,7 @@ class ScalingPolicyAdmin(LumosModelAdmin):
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: ScalingPolicy | None = None) -> tuple[str, ...]:
-        return ("tenant",) if obj else ()
+        return ("tenant", "workers_shown") if obj else ("workers_shown",)
 
     def save_model(
         self, request: HttpRequest, obj: ScalingPolicy, form: forms.ModelForm[ScalingPolicy], change: bool
@@ -105,6 +109,17 @@ class ScalingPolicyAdmin(LumosModelAdmin):
     def alive(self, policy: ScalingPolicy) -> str:
         workers = self._fleet.tenants.get(policy.tenant_id) if self._fleet else None
         return EMPTY if self._fleet is None else str(len(workers.live) if workers else 0)
+
+    @display(description=_("workers, and what holds each to its limits"))
+    def workers_shown(self, policy: ScalingPolicy) -> str:
+        """Without a report nobody knows; a limit is shown beside what enforces it on that machine."""
+        fleet = fleet_or_none() if policy.tenant_id else None
+        seen = fleet.tenants.get(policy.tenant_id) if fleet else None
+        if seen is None or not (seen.workers or seen.last_death):
+            return EMPTY
+        lines = [_worker_line(worker) for worker in seen.workers]
+        lines += [_("The last one died: %(why)s.") % {"why": seen.last_death}] if seen.last_death else []
+        return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in lines))
 
     @display(description=_("targets"))
     def targets_shown(self, policy: ScalingPolicy) -> str:
@@ -164,6 +179,13 @@ class ScalingPolicyAdmin(LumosModelAdmin):
             resume_policy(tenant_id=row.tenant_id, acting=acting, now=now)
 
         return confirm(self, request, rows, what, perform)
+
+
+def _worker_line(worker: WorkerView) -> str:
+    used, limit = worker.rss_bytes // MEBIBYTE, worker.limits.memory_bytes // MEBIBYTE
+    facts = {"pid": worker.pid, "used": used, "limit": limit or "∞", "cpu": worker.limits.cpu_millicores or "∞"}
+    text = _("Process %(pid)s: %(used)s of %(limit)s MiB, %(cpu)s thousandths of a core") % facts
+    return f"{text} ({', '.join(worker.held_by)})" if worker.held_by else text
 
 
 class DidItAct(Question):

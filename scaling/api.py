@@ -1,5 +1,6 @@
 """The scaling app's front door."""
 
+from scaling.backends.kubernetes.manifests import Cluster, Manifest, Workload, manifests_of
 from scaling.data import (
     DecisionFacts,
     Fleet,
@@ -19,13 +20,16 @@ from scaling.models import ScalingDecision, ScalingPolicy
 from scaling.probe import last_probe
 from scaling.selectors import fleet_or_none, policy_of, recent_changes, status_of
 from scaling.services import POLICY_FIELDS, ensure_policy, pause_policy, resume_policy, send_probes, set_policy
+from scaling.workloads import workloads_of
 
 __all__ = [
     "POLICY_FIELDS",
     "BackendAway",
+    "Cluster",
     "DecisionFacts",
     "Fleet",
     "Machine",
+    "Manifest",
     "Mode",
     "PolicyInvalid",
     "PolicyNotFound",
@@ -38,9 +42,11 @@ __all__ = [
     "TickResult",
     "WorkerStatus",
     "WorkerView",
+    "Workload",
     "ensure_policy",
     "fleet_or_none",
     "last_probe",
+    "manifests_of",
     "pause_policy",
     "policy_of",
     "recent_changes",
@@ -50,4 +56,5 @@ __all__ = [
     "settle_tenant",
     "status_of",
     "tick",
+    "workloads_of",
 ]

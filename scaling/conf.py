@@ -52,7 +52,8 @@ def worker_settings() -> WorkerSettings:
 class LocalSettings:
     """How the local backend runs workers on this machine.
 
-    `home` marks its workers in their environment, so that two installations never touch each other's.
+    `home` marks its workers in their environment, so that two installations never touch each other's. `cgroup` is a
+    control group (version 2) in which this account may make groups for its workers.
     """
 
     celery_app: str
@@ -62,6 +63,7 @@ class LocalSettings:
     stop_seconds: int
     orphan_seconds: int
     start_timeout_seconds: int
+    cgroup: Path | None = None
 
 
 def local_settings() -> LocalSettings:
@@ -74,4 +76,5 @@ def local_settings() -> LocalSettings:
         stop_seconds=_whole("LUMOS_WORKER_STOP_SECONDS", 6),
         orphan_seconds=_whole("LUMOS_WORKER_ORPHAN_SECONDS", 6),
         start_timeout_seconds=_whole("LUMOS_WORKER_START_TIMEOUT_SECONDS", 60),
+        cgroup=Path(os.environ["LUMOS_WORKER_CGROUP"]) if os.environ.get("LUMOS_WORKER_CGROUP") else None,
     )

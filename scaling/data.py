@@ -91,6 +91,7 @@ class Observed:
 
     `capacity` is the most replicas this tenant may have on the machine as it stands; None is "not known".
     `allotted` are the worker slots that were allocated to the tenant; None is "not rationed".
+    `last_death` says why the last worker died on its own, while that is still a reason not to start another at once.
     `queue_depth` counts waiting and running tasks together; None is "could not be read".
     """
 
@@ -101,6 +102,7 @@ class Observed:
     capacity: int | None = None
     tenant_active: bool = True
     allotted: int | None = None
+    last_death: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +161,16 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerLimits:
+    """What one worker may take of its machine; 0 is "not limited"."""
+
+    memory_bytes: int = 0
+    cpu_millicores: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerView:
-    """One worker process as its backend last saw it."""
+    """One worker process as its backend last saw it. `held_by` names what enforces its limits there."""
 
     pid: int
     created_at: float
@@ -168,15 +178,18 @@ class WorkerView:
     cpu_percent: int | None
     rss_bytes: int
     age_seconds: int
+    limits: WorkerLimits = WorkerLimits()
+    held_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TenantWorkers:
-    """The workers of one tenant, and whether they die as fast as they are started."""
+    """The workers of one tenant, and whether they die as fast as they are started, and of what the last one did."""
 
     workers: tuple[WorkerView, ...] = ()
     crashes: int = 0
     retry_in_seconds: int = 0
+    last_death: str = ""
 
     @property
     def live(self) -> tuple[WorkerView, ...]:
@@ -203,11 +216,13 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An order to a backend: this queue, so many replicas, and how long one that must go may finish its task."""
+    """An order to a backend: this queue, so many replicas, how long one that must go may finish its task, and what
+    each that is started from now on may take."""
 
     queue: str
     replicas: int
     drain_seconds: int
+    limits: WorkerLimits = WorkerLimits()
 
 
 @dataclass(frozen=True, slots=True)

@@ -235,7 +235,11 @@ def _conclude(
     current = observed.current
     reason = final.notes[-1].reason if final.notes else _direction(current, final.replicas)
     sentence = sentences.decision(
-        policy.label, (current, wanted, final.replicas), proposals=proposals, notes=final.notes
+        policy.label,
+        (current, wanted, final.replicas),
+        proposals=proposals,
+        notes=final.notes,
+        last_death=observed.last_death,
     )
     return Decision(current, proposals, recommendation, wanted, final.replicas, reason, final.notes, sentence)
 

@@ -23,11 +23,12 @@ from scaling import signals
 from scaling.backends import active_backend
 from scaling.capacity import free_slots
 from scaling.conf import worker_settings
-from scaling.data import Decision, Fleet, History, Mode, Observed, PolicyTerms, Span, Target, TickResult
+from scaling.data import Decision, Fleet, History, Mode, Observed, PolicyTerms, Span, Target, TickResult, WorkerLimits
 from scaling.decision import SIGNAL_MAX_AGE, decide, remember
 from scaling.errors import BackendAway
 from scaling.models import ScalingPolicy, ScalingTarget
 from scaling.recording import Round, store_rounds
+from scaling.shares import worker_limits
 from tenants.api import ScalingLimits, TenantStatus, effective_profiles, worker_slots
 
 log = structlog.get_logger(__name__)
@@ -45,6 +46,7 @@ class _View:
     spans: Mapping[str, tuple[Span, ...]]
     limits: Mapping[str, ScalingLimits]
     allotted: Mapping[str, int]
+    shares: Mapping[str, WorkerLimits]
 
 
 def tick(*, now: datetime) -> TickResult:
@@ -99,7 +101,7 @@ def _run_round(policies: Sequence[ScalingPolicy], now: datetime) -> TickResult:
     rounds = list(_decide_each(policies, targets, view, now))
     store_rounds(rounds, now=now)
     fault_point("scaling.tick.stored")
-    transaction.on_commit(partial(_send_orders, policies, targets))
+    transaction.on_commit(partial(_send_orders, policies, targets, view.shares))
     transaction.on_commit(partial(signals.write_spans, _remembered(rounds, view, now)))
     _log_changes(rounds)
     return TickResult(True, len(rounds), sum(made.decision.changed for made in rounds))
@@ -116,8 +118,15 @@ def _targets(tenant_ids: Sequence[str]) -> dict[str, ScalingTarget]:
 def _look(tenant_ids: Sequence[str], now: datetime) -> _View:
     profiles = effective_profiles(tenant_ids, now=now)
     limits = {tenant_id: profile.scaling for tenant_id, profile in profiles.items()}
-    depths = signals.queue_depths(tenant_ids)
-    return _View(active_backend().fleet(), depths, signals.read_spans(), limits, worker_slots(tenant_ids))
+    shares = {tenant_id: worker_limits(profile.ceiling) for tenant_id, profile in profiles.items()}
+    return _View(
+        fleet=active_backend().fleet(),
+        waiting=signals.queue_depths(tenant_ids),
+        spans=signals.read_spans(),
+        limits=limits,
+        allotted=worker_slots(tenant_ids),
+        shares=shares,
+    )
 
 
 def _decide_each(
@@ -187,7 +196,9 @@ def _remembered(rounds: Iterable[Round], view: _View, now: datetime) -> dict[str
     return kept
 
 
-def _send_orders(policies: Iterable[ScalingPolicy], targets: Mapping[str, ScalingTarget]) -> None:
+def _send_orders(
+    policies: Iterable[ScalingPolicy], targets: Mapping[str, ScalingTarget], shares: Mapping[str, WorkerLimits]
+) -> None:
     """Tell the backend every target of the round, changed or not: an order that Redis lost comes back so."""
     settings = worker_settings()
     active_backend().publish(
@@ -196,6 +207,7 @@ def _send_orders(policies: Iterable[ScalingPolicy], targets: Mapping[str, Scalin
                 queue_of(policy.tenant_id),
                 targets[policy.tenant_id].replicas,
                 settings.drain_seconds if _is_active(policy) else settings.inactive_drain_seconds,
+                shares[policy.tenant_id],
             )
             for policy in policies
         }

@@ -12,7 +12,12 @@ METRIC_NAMES = {Metric.CPU: "CPU", Metric.MEMORY: "memory", Metric.QUEUE: "queue
 
 
 def decision(
-    label: str, course: tuple[int, int, int], *, proposals: tuple[Proposal, ...], notes: tuple[Note, ...]
+    label: str,
+    course: tuple[int, int, int],
+    *,
+    proposals: tuple[Proposal, ...],
+    notes: tuple[Note, ...],
+    last_death: str = "",
 ) -> str:
     """Return one sentence: what was done, what was measured, and each step that bent the outcome.
 
@@ -20,6 +25,7 @@ def decision(
     """
     current, wanted, final = course
     because = [", ".join(measured(proposal) for proposal in proposals), *(note.text for note in notes)]
+    because += [f"a worker died lately: {last_death}"] if last_death else []
     return f"{_deed(label, current, wanted, final)}: {'; '.join(part for part in because if part)}."
 
 

@@ -33,6 +33,9 @@ class WorkerSerializer(serializers.Serializer[Any]):
     cpu_percent = serializers.IntegerField(allow_null=True)
     rss_bytes = serializers.IntegerField()
     age_seconds = serializers.IntegerField()
+    memory_limit_bytes = serializers.IntegerField(source="limits.memory_bytes", help_text="0: not limited")
+    cpu_limit_millicores = serializers.IntegerField(source="limits.cpu_millicores", help_text="0: not limited")
+    held_by = serializers.ListField(child=serializers.CharField(), help_text="What enforces the limits there")
 
 
 class ScalingSerializer(serializers.Serializer[Any]):

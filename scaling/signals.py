@@ -59,6 +59,7 @@ def observed(
         capacity=None if slots is None else current + slots,
         tenant_active=active,
         allotted=allotted,
+        last_death=seen.last_death,
     )
 
 

@@ -35,6 +35,22 @@ def work(seconds: float, *, with_child: bool = False) -> None:
     client.rpush(key("tests", "ended"), os.getpid())
 
 
+@app.task(name="tests.eat")
+def eat(mebibytes: int) -> None:
+    """Take memory, a part at a time, and say how far it came."""
+    client, taken = redis.Redis.from_url(redis_url()), []
+    for _ in range(mebibytes // 8):
+        taken.append(bytearray(8 * 1024 * 1024))
+        client.set(key("tests", "eaten"), len(taken) * 8)
+    client.rpush(key("tests", "ended"), os.getpid())
+
+
+@app.task(name="tests.environment")
+def environment() -> None:
+    client = redis.Redis.from_url(redis_url())
+    client.rpush(key("tests", "environment"), *sorted(os.environ))
+
+
 @app.task(name="tests.burn")
 def burn(seconds: float) -> None:
     """Use a whole core for that long."""

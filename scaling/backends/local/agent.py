@@ -44,6 +44,7 @@ class Agent:
         self._targets: dict[str, Target] = {}
         self._workers: list[Worker] = []
         self._crashes: dict[str, Crashes] = defaultdict(Crashes)
+        self._deaths: dict[str, str] = {}
         self._numbers = count(1)
         self._stopping = threading.Event()
         self._redis_away = False
@@ -84,11 +85,13 @@ class Agent:
             if worker.deadline is None:
                 crashes = self._crashes[worker.tenant_id].after_death(worker.ready_seconds(now), now)
                 self._crashes[worker.tenant_id] = crashes
+                self._deaths[worker.tenant_id] = worker.cause_of_death()
                 log.warning(
                     "scaling.local.worker_died",
                     tenant=worker.tenant_id,
                     pid=worker.identity[0],
                     exit_code=worker.exit_code,
+                    cause=self._deaths[worker.tenant_id],
                     in_a_row=crashes.count,
                     retry_in=round(crashes.retry_in(now), 1),
                 )
@@ -127,9 +130,9 @@ class Agent:
                 worker.drain(now + target.drain_seconds)
             elif worker.deadline is not None and target.replicas == 0:
                 worker.drain(now + target.drain_seconds)
-        self._start(tenant_id, target.queue, step.start, now)
+        self._start(tenant_id, target, step.start, now)
 
-    def _start(self, tenant_id: str, queue: str, wanted: int, now: float) -> None:
+    def _start(self, tenant_id: str, target: Target, wanted: int, now: float) -> None:
         """Start up to `wanted`, but no more at a time than there are cores, and none during a back-off."""
         starting = sum(worker.facts.status is WorkerStatus.STARTING for worker in self._workers)
         room = max(0, (os.cpu_count() or 1) - starting)
@@ -137,7 +140,7 @@ class Agent:
             return
         room = min(room, 1) if self._crashes[tenant_id].count else room
         for _ in range(min(wanted, room)):
-            worker = start_worker(tenant_id, queue, next(self._numbers), self._settings)
+            worker = start_worker(tenant_id, target.queue, next(self._numbers), self._settings, target.limits)
             self._workers.append(worker)
             log.info("scaling.local.start", tenant=tenant_id, pid=worker.identity[0])
 
@@ -169,6 +172,7 @@ class Agent:
                 tuple(worker.view(now) for worker in self._workers if worker.tenant_id == tenant_id),
                 crashes.count,
                 int(crashes.retry_in(now)),
+                self._deaths.get(tenant_id, "") if crashes.count else "",
             )
         return seen
 

@@ -10,10 +10,13 @@ import os
 import signal
 import threading
 import time
+from importlib import import_module
 from typing import Any
 
 from scaling.data import WorkerStatus
 
+OUT_OF_MEMORY = 86
+"""Exit code of a worker that left because a task asked for more memory than there was for it."""
 STATE_FILE, ORPHAN_SECONDS = "LUMOS_WORKER_STATE", "LUMOS_WORKER_ORPHAN_SECONDS"
 _LINE = "{:<8} {:<20.3f}\n"
 
@@ -51,7 +54,15 @@ def install() -> None:
     when(signals.task_prerun, WorkerStatus.BUSY)
     when(signals.task_postrun, WorkerStatus.IDLE)
     when(signals.worker_shutting_down, WorkerStatus.DRAINING)
+    signals.task_failure.connect(_leave_when_out_of_memory, weak=False)
     _watch_parent(float(os.environ.get(ORPHAN_SECONDS) or 6))
+
+
+def _leave_when_out_of_memory(exception: BaseException | None = None, **_: Any) -> None:
+    """The task has failed and is not tried again; what it left in memory goes with the process."""
+    if isinstance(exception, MemoryError):
+        state: Any = import_module("celery.worker.state")
+        state.should_stop = OUT_OF_MEMORY
 
 
 def _watch_parent(grace: float) -> None:

@@ -11,7 +11,7 @@ import redis
 
 from core.processes import started_at
 from core.redis import key
-from scaling.data import Fleet, Machine, Target, TenantWorkers, WorkerStatus, WorkerView
+from scaling.data import Fleet, Machine, Target, TenantWorkers, WorkerLimits, WorkerStatus, WorkerView
 
 
 def desired_key() -> str:
@@ -27,7 +27,7 @@ def observed_key() -> str:
 def write_targets(client: redis.Redis, targets: Mapping[str, Target]) -> None:
     if targets:
         orders: Any = {
-            tenant_id: json.dumps([target.queue, target.replicas, target.drain_seconds])
+            tenant_id: json.dumps([target.queue, target.replicas, target.drain_seconds, *_limits_out(target.limits)])
             for tenant_id, target in targets.items()
         }
         client.hset(desired_key(), mapping=orders)
@@ -39,7 +39,16 @@ def forget_target(client: redis.Redis, tenant_id: str) -> None:
 
 def read_targets(client: redis.Redis) -> dict[str, Target]:
     orders: Any = client.hgetall(desired_key())
-    return {tenant_id.decode(): Target(*json.loads(order)) for tenant_id, order in orders.items()}
+    return {tenant_id.decode(): _target_in(*json.loads(order)) for tenant_id, order in orders.items()}
+
+
+def _target_in(queue: str, replicas: int, drain_seconds: int, *limits: int) -> Target:
+    """An order of an earlier version has no limits."""
+    return Target(queue, replicas, drain_seconds, WorkerLimits(*limits))
+
+
+def _limits_out(limits: WorkerLimits) -> list[int]:
+    return [limits.memory_bytes, limits.cpu_millicores]
 
 
 def write_report(client: redis.Redis, fleet: Fleet, agent_pid: int) -> None:
@@ -66,13 +75,18 @@ def read_report(client: redis.Redis) -> Fleet | None:
 
 
 def _tenant_out(seen: TenantWorkers) -> dict[str, Any]:
-    rows = [[w.pid, w.created_at, w.status, w.cpu_percent, w.rss_bytes, w.age_seconds] for w in seen.workers]
-    return {"workers": rows, "crashes": seen.crashes, "retry_in": seen.retry_in_seconds}
+    rows = [_worker_out(worker) for worker in seen.workers]
+    return {"workers": rows, "crashes": seen.crashes, "retry_in": seen.retry_in_seconds, "death": seen.last_death}
+
+
+def _worker_out(worker: WorkerView) -> list[Any]:
+    seen = [worker.pid, worker.created_at, worker.status, worker.cpu_percent, worker.rss_bytes, worker.age_seconds]
+    return [*seen, _limits_out(worker.limits), list(worker.held_by)]
 
 
 def _tenant_in(seen: dict[str, Any]) -> TenantWorkers:
     workers = tuple(
-        WorkerView(pid, created_at, WorkerStatus(status), cpu, rss, age)
-        for pid, created_at, status, cpu, rss, age in seen["workers"]
+        WorkerView(pid, created_at, WorkerStatus(status), cpu, rss, age, WorkerLimits(*limits), tuple(held_by))
+        for pid, created_at, status, cpu, rss, age, limits, held_by in seen["workers"]
     )
-    return TenantWorkers(workers, seen["crashes"], seen["retry_in"])
+    return TenantWorkers(workers, seen["crashes"], seen["retry_in"], seen["death"])

@@ -19,12 +19,32 @@ from pathlib import Path
 import psutil
 
 from core.processes import dies_with_parent, kill_session
-from scaling.backends.local.inside import ORPHAN_SECONDS, STATE_FILE
+from scaling.backends.local.inside import ORPHAN_SECONDS, OUT_OF_MEMORY, STATE_FILE
+from scaling.backends.local.limits import Cage, in_the_child, make_cage
 from scaling.backends.local.reconcile import Facts, Identity
-from scaling.conf import LocalSettings
-from scaling.data import WorkerStatus, WorkerView
+from scaling.conf import MEBIBYTE, LocalSettings
+from scaling.data import WorkerLimits, WorkerStatus, WorkerView
 
 HOME, TENANT = "LUMOS_WORKER_HOME", "LUMOS_WORKER_TENANT"
+NO_CAGE = Cage(WorkerLimits(), None, ())
+_FOR_WORKERS = frozenset(
+    {
+        "DATABASE_URL",
+        "HOME",
+        "LANG",
+        "LANGUAGE",
+        "LD_LIBRARY_PATH",
+        "PATH",
+        "REDIS_URL",
+        "SSL_CERT_FILE",
+        "TMPDIR",
+        "TZ",
+        "USER",
+        "VIRTUAL_ENV",
+    }
+)
+_FOR_WORKERS_FROM = ("LUMOS_", "LC_", "PYTHON", "COV_", "COVERAGE_")
+_NOT_FOR_WORKERS = frozenset({"LUMOS_METRICS_TOKEN", "LUMOS_SMTP_URL", "LUMOS_WORKER_CGROUP"})
 CPU_WINDOW_SECONDS = 15.0
 CPU_MIN_SECONDS = 4.0
 """A worker younger than this, counted from ready, is not measured: its start would look like load."""
@@ -39,6 +59,7 @@ class Worker:
         process: psutil.Process,
         state_file: Path,
         popen: subprocess.Popen[bytes] | None = None,
+        cage: Cage = NO_CAGE,
     ) -> None:
         self.tenant_id = tenant_id
         self.process = process
@@ -47,6 +68,8 @@ class Worker:
         self.exit_code: int | None = None
         self._state_file = state_file
         self._popen = popen
+        self._cage = cage
+        self._over_memory = False
         self._cpu: deque[tuple[float, float]] = deque()
         self._ready_at: float | None = None
         self._status = (WorkerStatus.STARTING, self.identity[1])
@@ -61,6 +84,9 @@ class Worker:
         with suppress(psutil.Error):
             self._rss = self.process.memory_info().rss
             self._note_cpu(now)
+        if self._cage.over(self._rss):
+            self._over_memory = True
+            self.kill()
         return True
 
     def drain(self, deadline: float) -> None:
@@ -87,7 +113,16 @@ class Worker:
     def view(self, now: float) -> WorkerView:
         pid, created_at = self.identity
         age = max(0, int(now - created_at))
-        return WorkerView(pid, created_at, self.facts.status, self._cpu_percent(), self._rss, age)
+        status, cage = self.facts.status, self._cage
+        return WorkerView(pid, created_at, status, self._cpu_percent(), self._rss, age, cage.limits, cage.means)
+
+    def cause_of_death(self) -> str:
+        """Why it died on its own, in words for an operator; known once `refresh` returned False."""
+        if self._over_memory or self.exit_code == OUT_OF_MEMORY or (self._cage.group and self.exit_code == -9):
+            return f"it needed more memory than its {self._cage.limits.memory_bytes // MEBIBYTE} MiB"
+        if self.exit_code is not None and self.exit_code < 0:
+            return f"signal {-self.exit_code} ended it"
+        return f"it ended with exit code {self.exit_code}"
 
     def _has_ended(self) -> bool:
         """Whether the process is gone or a zombie; does not reap, so its session's id stays its own."""
@@ -103,6 +138,7 @@ class Worker:
             kill_session(self._popen.pid)
             self.exit_code = self._popen.wait()
         self._state_file.unlink(missing_ok=True)
+        self._cage.remove()
 
     def _read_status(self) -> tuple[WorkerStatus, float]:
         with suppress(OSError, ValueError):
@@ -128,9 +164,11 @@ class Worker:
         return max(0, int(100 * (last - first) / (last_at - first_at)))
 
 
-def start_worker(tenant_id: str, queue: str, number: int, settings: LocalSettings) -> Worker:
-    """Start one worker on the tenant's queue, with this process's standard output as its log."""
-    state_file = settings.run_dir / f"{tenant_id}.{os.getpid()}.{number}"
+def start_worker(tenant_id: str, queue: str, number: int, settings: LocalSettings, limits: WorkerLimits) -> Worker:
+    """Start one worker on the tenant's queue, held to `limits`, with this process's standard output as its log."""
+    name = f"{tenant_id}.{os.getpid()}.{number}"
+    state_file = settings.run_dir / name
+    cage = make_cage(limits, base=settings.cgroup, name=name)
     state_file.unlink(missing_ok=True)
     popen = subprocess.Popen(  # noqa: S603 - our own command line
         _command(tenant_id, queue, number, settings),
@@ -138,9 +176,10 @@ def start_worker(tenant_id: str, queue: str, number: int, settings: LocalSetting
         env=_environment(tenant_id, state_file, settings),
         stdin=subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=dies_with_parent(signal.SIGTERM),  # noqa: PLW1509 - the agent has one thread
+        preexec_fn=in_the_child(cage, dies_with_parent(signal.SIGTERM)),  # noqa: PLW1509 - the agent has one thread
     )
-    return Worker(tenant_id, psutil.Process(popen.pid), state_file, popen)
+    cage.enter(popen.pid)
+    return Worker(tenant_id, psutil.Process(popen.pid), state_file, popen, cage)
 
 
 def orphans(settings: LocalSettings) -> Iterator[Worker]:
@@ -159,8 +198,7 @@ def _command(tenant_id: str, queue: str, number: int, settings: LocalSettings) -
 
 
 def _environment(tenant_id: str, state_file: Path, settings: LocalSettings) -> dict[str, str]:
-    # Its figures would stay with those of the platform for ever, and workers come and go all day.
-    kept = {name: value for name, value in os.environ.items() if name != "PROMETHEUS_MULTIPROC_DIR"}
+    kept = {name: value for name, value in os.environ.items() if _is_for_workers(name)}
     return kept | {
         "DJANGO_SETTINGS_MODULE": "lumos_site.settings.worker",
         "LUMOS_ROLE": "worker",
@@ -169,6 +207,15 @@ def _environment(tenant_id: str, state_file: Path, settings: LocalSettings) -> d
         STATE_FILE: str(state_file),
         ORPHAN_SECONDS: str(settings.orphan_seconds),
     }
+
+
+def _is_for_workers(name: str) -> bool:
+    """Whether a tenant's worker gets this variable of the agent: where things are, and nobody's credentials.
+
+    Not the keys of providers, of mail or of metrics, which are the platform's; and no PROMETHEUS_MULTIPROC_DIR, where
+    its figures would stay for ever.
+    """
+    return name in _FOR_WORKERS or (name.startswith(_FOR_WORKERS_FROM) and name not in _NOT_FOR_WORKERS)
 
 
 def wait_until_gone(workers: list[Worker], deadline: float) -> list[Worker]:

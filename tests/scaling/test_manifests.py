@@ -1,0 +1,197 @@
+"""Kubernetes manifests of a tenant: valid by the cluster's own schema, and meaning what the fence is to mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from django.core.management import CommandError, call_command
+
+from core.ids import new_ulid
+from scaling.backends.kubernetes.manifests import SECRET, Cluster, Manifest, Workload, manifests_of
+from tests.cast import Player
+
+ACME = Workload(new_ulid(), "acme", "tenant.x", 3, 4, 2000, 4096, 8192, 0)
+GLOBEX = Workload(new_ulid(), "globex", "tenant.y", 1, 1, 500, 512, 1024, 0)
+CLUSTER = Cluster(image="registry.example/lumos:1")
+VERSIONS = ("1.30", "1.33")
+
+
+@dataclass(frozen=True)
+class Pod:
+    namespace: str
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+WORKER = Pod(ACME.namespace, (("lumos/tenant", ACME.tenant_id), ("app.kubernetes.io/component", "worker")))
+NEIGHBOUR = Pod(GLOBEX.namespace, (("lumos/tenant", GLOBEX.tenant_id), ("app.kubernetes.io/component", "worker")))
+DNS = Pod("kube-system", (("k8s-app", "kube-dns"),))
+INTERNET = None
+
+
+def part(name: str, namespace: str = "lumos") -> Pod:
+    return Pod(namespace, (("app.kubernetes.io/component", name),))
+
+
+def of_kind(manifests: list[Manifest], kind: str) -> list[Manifest]:
+    return [manifest for manifest in manifests if manifest["kind"] == kind]
+
+
+def goes(manifests: list[Manifest], pod: Pod, peer: Pod | None, port: int, protocol: str, *, egress: bool) -> bool:
+    """Whether the policies let traffic between `pod` and `peer` pass in that direction, as the API defines them."""
+    way, side = ("Egress", "to") if egress else ("Ingress", "from")
+    mine = [
+        policy["spec"]
+        for policy in of_kind(manifests, "NetworkPolicy")
+        if policy["metadata"]["namespace"] == pod.namespace
+        and way in policy["spec"]["policyTypes"]
+        and _selects(policy["spec"]["podSelector"], pod)
+    ]
+    rules = [rule for spec in mine for rule in spec.get(way.lower(), [])]
+    return not mine or any(_passes(rule, side, peer, port, protocol) for rule in rules)
+
+
+def _passes(rule: Manifest, side: str, peer: Pod | None, port: int, protocol: str) -> bool:
+    fits = "ports" not in rule or any((p["port"], p["protocol"]) == (port, protocol) for p in rule["ports"])
+    return fits and (side not in rule or any(_is_peer(entry, peer) for entry in rule[side]))
+
+
+def _is_peer(entry: Manifest, peer: Pod | None) -> bool:
+    assert set(entry) <= {"namespaceSelector", "podSelector"}
+    if peer is None:
+        return False  # addresses outside the cluster are named by ipBlock alone, which nothing here has
+    there = Pod(peer.namespace, (("kubernetes.io/metadata.name", peer.namespace),))
+    return _selects(entry["namespaceSelector"], there) and _selects(entry.get("podSelector", {}), peer)
+
+
+def _selects(selector: Manifest, pod: Pod) -> bool:
+    assert set(selector) <= {"matchLabels"}
+    return selector.get("matchLabels", {}).items() <= dict(pod.labels).items()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("workload", [ACME, GLOBEX], ids=lambda each: each.slug)
+def test_every_manifest_is_valid_by_the_clusters_own_schema(workload: Workload, version: str) -> None:
+    for manifest in manifests_of(workload, CLUSTER):
+        kubernetes_validate.validate(manifest, version, strict=True)
+
+
+def test_the_schema_check_can_fail() -> None:
+    deployment = manifests_of(ACME, CLUSTER)[-1]
+    deployment["spec"]["replicas"] = "three"
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(deployment, VERSIONS[0], strict=True)
+
+
+@pytest.mark.parametrize(
+    ("peer", "port", "protocol", "expected"),
+    [
+        (DNS, 53, "UDP", True),
+        (DNS, 53, "TCP", True),
+        (DNS, 443, "TCP", False),
+        (part("postgresql"), 5432, "TCP", True),
+        (part("redis"), 6379, "TCP", True),
+        (part("gateway"), 8080, "TCP", True),
+        (part("gateway"), 22, "TCP", False),
+        (part("postgresql"), 6379, "TCP", False),
+        (part("control"), 8000, "TCP", False),
+        (part("postgresql", "default"), 5432, "TCP", False),
+        (Pod("kube-system"), 443, "TCP", False),
+        (NEIGHBOUR, 5432, "TCP", False),
+        (WORKER, 5432, "TCP", False),
+        (INTERNET, 443, "TCP", False),
+    ],
+)
+def test_a_worker_reaches_what_it_needs_and_nothing_else(
+    peer: Pod | None, port: int, protocol: str, expected: bool
+) -> None:
+    everything = manifests_of(ACME, CLUSTER) + manifests_of(GLOBEX, CLUSTER)
+    assert goes(everything, WORKER, peer, port, protocol, egress=True) is expected
+
+
+@pytest.mark.parametrize("peer", [NEIGHBOUR, WORKER, DNS, part("gateway"), INTERNET])
+def test_nobody_reaches_a_worker(peer: Pod | None) -> None:
+    everything = manifests_of(ACME, CLUSTER) + manifests_of(GLOBEX, CLUSTER)
+    assert not any(goes(everything, WORKER, peer, port, "TCP", egress=False) for port in (22, 80, 443, 8080))
+
+
+def test_without_the_policies_everything_would_pass() -> None:
+    assert goes([], WORKER, INTERNET, 443, "TCP", egress=True)
+    assert goes([], WORKER, NEIGHBOUR, 22, "TCP", egress=False)
+
+
+def test_a_worker_runs_as_nobody_and_holds_nothing_of_the_cluster() -> None:
+    manifests = manifests_of(ACME, CLUSTER)
+    [namespace] = of_kind(manifests, "Namespace")
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    [account] = of_kind(manifests, "ServiceAccount")
+    assert account["automountServiceAccountToken"] is False
+    pod = of_kind(manifests, "Deployment")[0]["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "privileged": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {"name": "LUMOS_WORKER_TENANT", "value": ACME.tenant_id} in container["env"]
+    assert "hostPath" not in yaml.safe_dump(manifests)
+
+
+def test_no_secret_is_written_and_one_is_named() -> None:
+    text = yaml.safe_dump_all(manifests_of(ACME, CLUSTER))
+    assert "kind: Secret" not in text
+    assert "postgresql://" not in text
+    assert SECRET in text
+
+
+def test_workers_share_what_their_tenant_may_have() -> None:
+    manifests = manifests_of(ACME, CLUSTER)
+    hard = of_kind(manifests, "ResourceQuota")[0]["spec"]["hard"]
+    assert (hard["pods"], hard["limits.cpu"], hard["limits.memory"]) == ("4", "2000m", "4096Mi")
+    deployment = of_kind(manifests, "Deployment")[0]["spec"]
+    share = {"cpu": "500m", "memory": "1024Mi", "ephemeral-storage": "2048Mi"}
+    assert deployment["template"]["spec"]["containers"][0]["resources"] == {"requests": share, "limits": share}
+    assert of_kind(manifests, "LimitRange")[0]["spec"]["limits"][0]["max"] == share
+    assert deployment["replicas"] == 3
+    none = manifests_of(Workload(ACME.tenant_id, "acme", "q", 2, 0, 0, 0, 0, 0), CLUSTER)
+    assert of_kind(none, "Deployment")[0]["spec"]["replicas"] == 0
+
+
+@pytest.mark.django_db
+class TestCommand:
+    def run(self, *options: str) -> str:
+        told = StringIO()
+        call_command("render_k8s", *options, stdout=told)
+        return told.getvalue()
+
+    def test_each_active_tenant_gets_a_file(
+        self, acme: Player, globex: Player, initech: Player, tmp_path: Path
+    ) -> None:
+        self.run("--output", str(tmp_path / "k8s"), "--image", "lumos:7")
+        assert {path.name for path in (tmp_path / "k8s").iterdir()} == {"acme.yaml", "globex.yaml"}
+        made: list[Any] = list(yaml.safe_load_all((tmp_path / "k8s" / "acme.yaml").read_text()))
+        assert {manifest["metadata"].get("namespace") for manifest in made[1:]} == {f"lumos-t-{acme.tenant.id}"}
+        assert globex.tenant.id not in (tmp_path / "k8s" / "acme.yaml").read_text()
+        for manifest in made:
+            kubernetes_validate.validate(manifest, VERSIONS[0], strict=True)
+
+    def test_one_tenant_is_printed(self, acme: Player, globex: Player) -> None:
+        made = list(yaml.safe_load_all(self.run("--tenant", "globex")))
+        assert {m["kind"] for m in made} >= {"Namespace", "NetworkPolicy", "Deployment", "ResourceQuota"}
+        assert made[0]["metadata"]["annotations"] == {"lumos/slug": "globex"}
+
+    def test_what_cannot_be_is_told(self, acme: Player, tmp_path: Path) -> None:
+        with pytest.raises(CommandError, match="no tenant nobody"):
+            self.run("--tenant", "nobody")
+        (tmp_path / "file").write_text("")
+        with pytest.raises(CommandError, match="cannot be written"):
+            self.run("--output", str(tmp_path / "file"))
