@@ -78,7 +78,6 @@ OBJECTS: Mapping[str, Filler] = {
     "dimension": _word("tokens_per_minute"),
     "conversation_id": lambda on: _in_schema(on, Conversation),
     "/keys/<str:public_id>/revoke/": lambda on: on.acme.key.public_id,
-    "/keys/<str:public_id>/networks/": lambda on: on.acme.key.public_id,
     "/members/<str:public_id>/role/": _id_of(Membership, "mem"),
     "/members/<str:public_id>/remove/": _id_of(Membership, "mem"),
     "/invitations/<str:public_id>/renew/": _id_of(Invitation, "invite"),
