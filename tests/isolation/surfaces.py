@@ -21,7 +21,7 @@ from core.tenancy import tenant_scope
 from lumos_site.access.routes import OPERATORS_HOST, TENANTS_HOST, Route, Unclassified, routes
 from proxy.endpoints import ENDPOINTS
 from tenants.api import Invitation, Membership, Tenant
-from tenants.models import Allocation, ApiSession, WebhookDelivery
+from tenants.models import Allocation, ApiSession, ProfileOverride, WebhookDelivery
 from tenants.workspace.models import Conversation, WebhookEndpoint
 from tests.isolation.estate import Estate
 
@@ -75,6 +75,8 @@ OBJECTS: Mapping[str, Filler] = {
     # Of accounts: what acme's owner has, who has neither a factor nor a session that lists it.
     **{f"{face}/{what}/<str:public_id>/{verb}/": _word("4711") for face in _FACES for what, verb in _OF_ACCOUNTS},
     **{f"{face}/{what}/<str:token>/": _word("0" * 43) for face in _SIGN_INS for what in ("address", "reset")},
+    "tenant_type": _word("ENTERPRISE"),
+    "override_id": _id_of(ProfileOverride, "ovr"),
     "dimension": _word("tokens_per_minute"),
     "conversation_id": lambda on: _in_schema(on, Conversation),
     "/keys/<str:public_id>/revoke/": lambda on: on.acme.key.public_id,
