@@ -10,7 +10,19 @@ from pathlib import Path
 
 from core.conf import ROOT
 
-ROOMS = ("core", "audit", "mail", "tenants", "quotas", "billing", "scaling", "proxy", "portal", "lumos_site")
+ROOMS = (
+    "core",
+    "audit",
+    "mail",
+    "accounts",
+    "tenants",
+    "quotas",
+    "billing",
+    "scaling",
+    "proxy",
+    "portal",
+    "lumos_site",
+)
 DOORS = frozenset({"api", "data"})
 _METRICS = frozenset({"Counter", "Gauge", "Histogram", "Summary"})
 _FAMILY = "MetricFamily"
