@@ -50,7 +50,7 @@ class Login:
     def next_code(self) -> str:
         """A code that was not used yet: the clock may be half a minute off, and then one waits for the next."""
         while True:
-            for steps in (-1, 0, 1):
+            for steps in (0, 1, -1):
                 code = app_code(self.app_key, steps=steps)
                 if code not in self.used_codes:
                     self.used_codes.add(code)
