@@ -50,7 +50,7 @@ class TypeProfileSerializer(serializers.Serializer[Any]):
 
 class OverrideSerializer(serializers.Serializer[Any]):
     id = PublicIdField("ovr")
-    field = serializers.ChoiceField(choices=_FIELDS)  # type: ignore[assignment]
+    field = serializers.ChoiceField(choices=_FIELDS)
     value = ValueField()
     reason = serializers.CharField()
     by = serializers.CharField()
