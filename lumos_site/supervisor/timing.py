@@ -25,7 +25,10 @@ def parallel_efficiency(times: list[StartTime], wall: float) -> float:
 
 
 def timing_table(times: list[StartTime], zero: float, end: float) -> list[str]:
-    """Lines for the terminal; `zero` is when the command was typed or had installed what it needs, `end` when everything was ready."""
+    """Lines for the terminal; `end` is when everything was ready.
+
+    `zero` is when the command was typed, or had installed what it needs.
+    """
     wall = end - zero
     rows = [f"  {'component':<12}{'began':>8}{'ready':>8}{'own time':>10}"]
     rows += [
