@@ -1,4 +1,7 @@
-"""One running installation for all end-to-end tests of a worker, and a maker of others for those that break them."""
+"""One running installation for all end-to-end tests of a worker, and a maker of others for those that break them.
+
+They end with this folder's tests: nobody else's should share the machine with them.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from tests.e2e.installation import Installation, open_for_the_servers
 from tests.e2e.traffic import Clients, clients_of
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running_lumos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """`./lumos up` on an empty var/: base_url, operator, logins, api_keys, env, pids. Do not kill its supervisor."""
     installation = Installation(open_for_the_servers(tmp_path_factory.mktemp("var")), measured=True)
@@ -25,7 +28,7 @@ def running_lumos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installa
         installation.end()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def crashing_lumos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CrashingLumos]:
     """One with two web processes, short leases and tenants of its own, whose parts may be killed."""
     var = open_for_the_servers(tmp_path_factory.mktemp("crashes"))

@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 
 from core.conf import ROOT
+from core.processes import dies_with_parent
 from lumos_site.embedded.ports import pick_free_port
 from tests.codes import app_code
 
@@ -88,6 +89,7 @@ class Installation:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=dies_with_parent(signal.SIGTERM),  # an interrupted run leaves nothing either
         )
         threading.Thread(target=self._collect, args=[self.process], daemon=True).start()
         self.wait_for_line("Stop with Ctrl-C.", UP_WITHIN_SECONDS)
