@@ -13,9 +13,13 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from lumos_site.roles.web import configuration
-from proxy.protocol import Cycle, GatewayProtocol, HttpPort
+from proxy.protocol import BoundedHeads, Cycle, GatewayProtocol, HttpPort
 
-OVERRIDDEN = {"__init__", "on_headers_complete", "connection_lost"}
+OURS = (BoundedHeads, GatewayProtocol)
+OVERRIDDEN = {
+    *("__init__", "connection_made", "connection_lost", "data_received"),
+    *("on_header", "on_headers_complete", "on_message_complete"),
+}
 
 
 def attributes(source: type, owner: str) -> set[str]:
@@ -36,10 +40,9 @@ async def test_what_we_use_of_a_connection_is_there() -> None:
     config = Config("tests.proxy.test_uvicorn_contract:no_application", log_config=None)
     plain = HttpToolsProtocol(config, ServerState(), {}, None)
     inherited = set(dir(plain)) | attributes(HttpToolsProtocol, "self")
-    own = {"_port", "_serve", "_is_plain", "completed"}
-    used = (
-        attributes(GatewayProtocol, "self") | attributes(HttpPort, "self._protocol") | attributes(HttpPort, "protocol")
-    )
+    own = {name for ours in OURS for name in vars(ours)} | {"_port", "_in_body", "_heads", "_head_size", "_deadline"}
+    used = attributes(HttpPort, "self._protocol") | attributes(HttpPort, "protocol")
+    used = used.union(*(attributes(ours, "self") for ours in OURS))
     assert used - own <= inherited
     assert {"write_paused", "drain", "resume_reading"} <= set(dir(FlowControl(None)))
     assert isinstance(ServerState().default_headers, list)
@@ -51,7 +54,7 @@ async def no_application(scope: object, receive: object, send: object) -> None:
 
 
 def test_little_is_overridden_and_all_of_it_exists() -> None:
-    own = {name for name, value in vars(GatewayProtocol).items() if inspect.isfunction(value)}
+    own = {name for ours in OURS for name, value in vars(ours).items() if inspect.isfunction(value)}
     assert own & set(vars(HttpToolsProtocol)) == OVERRIDDEN
     for name in OVERRIDDEN - {"__init__"}:
         mine, theirs = getattr(GatewayProtocol, name), getattr(HttpToolsProtocol, name)
