@@ -89,6 +89,8 @@ def _field(facts: SettingFacts, models: Sequence[str]) -> forms.Field:
         names = dict.fromkeys(["", *models, facts.value])
         choices = [(name, name or _("The first that works")) for name in names]
         return forms.ChoiceField(required=False, choices=choices, **words)  # type: ignore[arg-type]
+    if spec.schema["type"] == "boolean":
+        return forms.BooleanField(required=False, **words)  # type: ignore[arg-type]
     if spec.schema["type"] == "integer":
         limits = {"min_value": spec.schema["minimum"], "max_value": spec.schema["maximum"]}
         return forms.IntegerField(**limits, **words)  # type: ignore[arg-type]

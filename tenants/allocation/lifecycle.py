@@ -12,7 +12,7 @@ from tenants.allocation.allocator import release
 from tenants.allocation.ceilings import follow_ceiling
 from tenants.allocation.data import AllocationState
 from tenants.data import TenantChanged, TenantStatus
-from tenants.models import Allocation
+from tenants.models import Allocation, Tenant
 
 
 @takes_part(Moment.BORN, "capacity")
@@ -35,6 +35,6 @@ def give_everything_back(tenant_id: str, now: datetime) -> str:
 
 @subscribe(TenantChanged)
 def follow_tenant(event: TenantChanged) -> None:
-    """Another type, plan or override may grant something else."""
-    if event.status == TenantStatus.ACTIVE:
+    """Another type, plan or override may grant something else. The event may be late: what counts is the status now."""
+    if Tenant.objects.filter(pk=event.tenant_id, status=TenantStatus.ACTIVE).exists():
         follow_ceiling(event.tenant_id, now=utc_now())

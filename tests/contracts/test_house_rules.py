@@ -67,9 +67,27 @@ def test_each_room_has_its_doors(room: str) -> None:
         assert (ROOT / room / f"{name}.py").exists() or (ROOT / room / name / "__init__.py").exists(), name
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_the_front_door_names_exactly_what_it_offers(room: str) -> None:
-    module = importlib.import_module(f"{room}.api")
+def _front_doors() -> list[str]:
+    """`room.api`, or the parts of it where it is a package."""
+    files = [path for room in ROOMS for path in (ROOT / room / "api.py", *(ROOT / room / "api").glob("*.py"))]
+    return [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in files
+        if path.exists() and path.name != "__init__.py"
+    ]
+
+
+def test_a_front_door_of_parts_offers_what_they_do_and_nothing_twice() -> None:
+    for room in {door.split(".")[0] for door in _front_doors() if door.count(".") == 2}:
+        parts = [importlib.import_module(door).__all__ for door in _front_doors() if door.startswith(f"{room}.api.")]
+        offered = importlib.import_module(f"{room}.api").__all__
+        assert sorted(offered) == sorted(name for part in parts for name in part)
+        assert len(set(offered)) == len(offered)
+
+
+@pytest.mark.parametrize("door", _front_doors())
+def test_the_front_door_names_exactly_what_it_offers(door: str) -> None:
+    module = importlib.import_module(door)
     tree = ast.parse(Path(module.__file__ or "").read_text())
     offered = {
         (alias.asname or alias.name)

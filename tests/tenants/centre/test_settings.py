@@ -222,8 +222,10 @@ def test_changes_at_the_same_moment_wait_for_each_other_and_none_is_lost(redis) 
             connection.close()
 
     threads = [threading.Thread(target=change, args=(number,)) for number in range(8)]
-    [thread.start() for thread in threads]
-    [thread.join() for thread in threads]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert faults == []
     versions = versions_of(acme.tenant.id)
     assert [version.number for version in versions] == list(range(8, 0, -1))
