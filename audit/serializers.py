@@ -67,7 +67,7 @@ class ChainSerializer(serializers.ModelSerializer[ChainHead]):
 
 
 class FaultSerializer(serializers.Serializer[Any]):
-    kind = serializers.ChoiceField(choices=[kind.value for kind in FaultKind])
+    kind = serializers.ChoiceField(choices=[(kind.value, kind.name) for kind in FaultKind])
     sequence = serializers.IntegerField(help_text="The first bad link; 0 when none is to blame")
     sentence = serializers.CharField()
 

@@ -113,7 +113,7 @@ class SliceSerializer(serializers.Serializer[Any]):
 
 
 class BillLineSerializer(serializers.Serializer[Any]):
-    kind = serializers.ChoiceField(choices=[kind.value for kind in LineKind])
+    kind = serializers.ChoiceField(choices=[(kind.value, kind.name) for kind in LineKind])
     meter = serializers.ChoiceField(choices=[meter.value for meter in Meter], allow_null=True)
     model = serializers.CharField(help_text="* stands for each model without its own price")
     price_version = serializers.CharField()

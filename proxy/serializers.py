@@ -28,7 +28,7 @@ class ProviderKeySerializer(serializers.Serializer[Any]):
 class ProviderSerializer(serializers.Serializer[Any]):
     id = PublicIdField("prv")
     name = serializers.CharField()
-    kind = serializers.ChoiceField(choices=[kind.value for kind in ProviderKind])
+    kind = serializers.ChoiceField(choices=[(kind.value, kind.name) for kind in ProviderKind])
     base_url = serializers.CharField()
     enabled = serializers.BooleanField()
     options = serializers.DictField(child=serializers.IntegerField())

@@ -34,16 +34,16 @@ class DecidingOverrideSerializer(serializers.Serializer[Any]):
 class EffectiveValueSerializer(serializers.Serializer[Any]):
     """What holds for one field and why; `override` is null where the type decides."""
 
-    field = serializers.ChoiceField(choices=[field.value for field in ProfileField])
+    field = serializers.ChoiceField(choices=[(field.value, field.name) for field in ProfileField])
     value = AnyValueField()
     profile_value = AnyValueField(help_text="What the type alone would give")
-    source = serializers.ChoiceField(choices=[source.value for source in ValueSource])  # type: ignore[assignment]
+    source = serializers.ChoiceField(choices=[(source.value, source.name) for source in ValueSource])  # type: ignore[assignment]
     override = DecidingOverrideSerializer(allow_null=True)
     beside = DecidingOverrideSerializer(many=True, help_text="Other overrides of the field that are not over")
 
 
 class EffectiveValuesSerializer(serializers.Serializer[Any]):
-    type = serializers.ChoiceField(choices=[(kind.value, kind.name.title()) for kind in TenantType])
+    type = serializers.ChoiceField(choices=[(kind.value, kind.name) for kind in TenantType])
     plan = serializers.CharField(allow_blank=True)
     values = EffectiveValueSerializer(many=True)
     limits = LimitSerializer(many=True)

@@ -15,7 +15,7 @@ MONEY = "Money is in micro-units (millionths) of the tenant's currency."
 class LimitStepSerializer(serializers.Serializer[Any]):
     """One step of the way to a limit."""
 
-    source = serializers.ChoiceField(choices=[source.value for source in LimitSource])  # type: ignore[assignment]
+    source = serializers.ChoiceField(choices=[(source.value, source.name) for source in LimitSource])  # type: ignore[assignment]
     label = serializers.CharField()  # type: ignore[assignment]
     value = serializers.IntegerField(allow_null=True)
     hard = serializers.BooleanField()
@@ -30,7 +30,7 @@ class LimitSerializer(serializers.Serializer[Any]):
     unit = serializers.ChoiceField(choices=_UNITS, help_text=MONEY)
     value = serializers.IntegerField(allow_null=True, help_text="null: unlimited. 0: nothing is allowed.")
     hard = serializers.BooleanField(help_text="False: counted and alerted only")
-    source = serializers.ChoiceField(choices=[source.value for source in LimitSource])  # type: ignore[assignment]
+    source = serializers.ChoiceField(choices=[(source.value, source.name) for source in LimitSource])  # type: ignore[assignment]
     used = serializers.IntegerField(allow_null=True, help_text="null while the counters cannot be reached")
     held = serializers.IntegerField(allow_null=True, help_text="Reserved by requests that are under way")
     resets_at = serializers.DateTimeField(allow_null=True)

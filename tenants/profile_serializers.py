@@ -11,8 +11,8 @@ from core.rest.fields import PublicIdField
 from tenants.data import ProfileField, TenantType
 from tenants.profiles.values import NEVER_OVERRIDDEN
 
-_FIELDS = [field.value for field in ProfileField]
-_TYPES = [(kind.value, kind.name.title()) for kind in TenantType]
+_FIELDS = [(field.value, field.name) for field in ProfileField]
+_TYPES = [(kind.value, kind.name) for kind in TenantType]
 _VALUE = {"oneOf": [{"type": "integer"}, {"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 
 

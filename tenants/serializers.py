@@ -16,7 +16,7 @@ SECRET_HELP = "The whole key. It is shown this once and stored nowhere."  # noqa
 
 class TenantSerializer(serializers.ModelSerializer[Tenant]):
     id = PublicIdField("ten", read_only=True)
-    type = serializers.ChoiceField(choices=[(kind.value, kind.name.title()) for kind in TenantType])
+    type = serializers.ChoiceField(choices=[(kind.value, kind.name) for kind in TenantType])
     status = serializers.ChoiceField(choices=[(kind.value, kind.name.title()) for kind in TenantStatus])
 
     class Meta:
@@ -28,7 +28,7 @@ class TenantSerializer(serializers.ModelSerializer[Tenant]):
 class NewTenantSerializer(serializers.Serializer[Any]):
     slug = serializers.CharField(max_length=40, help_text="3 to 40 lower-case letters, digits and hyphens")
     name = serializers.CharField(max_length=120)
-    type = serializers.ChoiceField(choices=[(kind.value, kind.name.title()) for kind in TenantType])
+    type = serializers.ChoiceField(choices=[(kind.value, kind.name) for kind in TenantType])
     region = serializers.CharField(max_length=40, default="local")
 
 
@@ -43,7 +43,7 @@ class DeletionSerializer(ReasonSerializer):
 
 class TenantQuery(Query):
     status = serializers.ChoiceField(choices=[kind.value for kind in TenantStatus], required=False)
-    type = serializers.ChoiceField(choices=[kind.value for kind in TenantType], required=False)
+    type = serializers.ChoiceField(choices=[(kind.value, kind.name) for kind in TenantType], required=False)
     plan = serializers.CharField(required=False)
     search = serializers.CharField(required=False, help_text="Part of the name or of the slug")
 

@@ -31,7 +31,7 @@ class ModuleSerializer(serializers.Serializer[Any]):
     split = SplitSerializer(help_text="Whether it could run apart: ready, or what ties it")
 
 
-class PlanSerializer(serializers.Serializer[Any]):
+class MultitenantPlanSerializer(serializers.Serializer[Any]):
     modules = ModuleSerializer(many=True)
     probes = serializers.DictField()
 
@@ -39,7 +39,7 @@ class PlanSerializer(serializers.Serializer[Any]):
 class MultitenantPlan(ApiView):
     access: ClassVar[dict[str, Access]] = {"GET": Access("tenants.view_schemastate")}
 
-    @extend_schema(operation_id="get_multitenant_plan", responses=PlanSerializer, tags=["Architecture"])
+    @extend_schema(operation_id="get_multitenant_plan", responses=MultitenantPlanSerializer, tags=["Architecture"])
     def get(self, request: Request) -> Response:
         """Read the map of this installation's modules, made from its code and its servers as they are now."""
         return Response(multitenant_plan())

@@ -138,4 +138,16 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "AllocationStateEnum": "tenants.allocation.data.AllocationState",
+        "DeliveryStateEnum": "tenants.webhooks.data.DeliveryState",
+        "FaultKindEnum": "audit.data.FaultKind",
+        "LimitSourceEnum": "quotas.data.LimitSource",
+        "LineKindEnum": "billing.data.LineKind",
+        "ProfileFieldEnum": "tenants.data.ProfileField",
+        "ProviderKindEnum": "proxy.data.ProviderKind",
+        "ResourceKindEnum": "tenants.allocation.data.ResourceKind",
+        "TenantTypeEnum": "tenants.data.TenantType",
+        "ValueSourceEnum": "tenants.data.ValueSource",
+    },
 }

@@ -13,8 +13,8 @@ from tenants.allocation.data import AllocationState, ResourceKind
 from tenants.data import ResourceAmounts
 from tenants.models.capacity import LEAST_RATIO, MOST, MOST_RATIO
 
-_KINDS = [(kind.value, kind.value.replace("_", " ")) for kind in ResourceKind]
-_STATES = [(state.value, state.name.title()) for state in AllocationState]
+_KINDS = [(kind.value, kind.name) for kind in ResourceKind]
+_STATES = [(state.value, state.name) for state in AllocationState]
 _RATIO: dict[str, Any] = {
     "max_digits": 7,
     "decimal_places": 2,

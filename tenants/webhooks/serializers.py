@@ -54,7 +54,7 @@ class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
     id = PublicIdField("dlv", read_only=True)
     endpoint_id = PublicIdField("whe", read_only=True)
     message_id = PublicIdField("evt", read_only=True, help_text="What is sent as webhook-id")
-    state = serializers.ChoiceField(choices=[(state.value, state.name.title()) for state in DeliveryState])
+    state = serializers.ChoiceField(choices=[(state.value, state.name) for state in DeliveryState])
 
     class Meta:
         model = WebhookDelivery
@@ -101,4 +101,4 @@ class TestSentSerializer(serializers.Serializer[Any]):
 
 class DeliveryQuery(Query):
     endpoint = PublicIdField("whe", required=False)
-    state = serializers.ChoiceField(choices=[state.value for state in DeliveryState], required=False)
+    state = serializers.ChoiceField(choices=[(state.value, state.name) for state in DeliveryState], required=False)
