@@ -15,7 +15,8 @@ from tenants.webhooks.data import DeliveryState
 from tenants.webhooks.patience import is_hopeless
 from tenants.workspace.models import WebhookEndpoint
 
-FAILING, GONE = "failing", "gone"  # why it was disabled: it answered badly for too long, or answered 410
+# Why it was disabled: it answered badly for too long or its secret does not open, or it answered 410.
+FAILING, GONE = "failing", "gone"
 
 
 def note_success(tenant_id: str, endpoint_id: str) -> None:
@@ -40,6 +41,19 @@ def note_failure(tenant_id: str, endpoint_id: str, *, gone: bool, now: datetime)
         with platform_scope():
             hold_deliveries(tenant_id, endpoint_id)
             _tell(tenant_id, endpoint, now)
+
+
+def note_unsignable(tenant_id: str, endpoint_id: str, now: datetime) -> None:
+    """Disable an endpoint whose secret does not open, which waiting does not mend."""
+    with tenant_scope(TenantRef(tenant_id)):
+        endpoint = WebhookEndpoint.objects.select_for_update().filter(pk=endpoint_id, enabled=True).first()
+        if endpoint is None:
+            return
+        endpoint.enabled, endpoint.disabled_because = False, FAILING
+        endpoint.save(update_fields=["enabled", "disabled_because"])
+    with platform_scope():
+        hold_deliveries(tenant_id, endpoint_id)
+        _tell(tenant_id, endpoint, now)
 
 
 def hold_deliveries(tenant_id: str, endpoint_id: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 from core.ids import new_ulid
 from core.redis import key
 from scaling.backends.local import store
-from scaling.backends.local.limits import NICENESS, Cage, make_cage
+from scaling.backends.local.limits import NICENESS, Cage, in_the_child, make_cage
 from scaling.conf import MEBIBYTE, LocalSettings
 from scaling.data import Target, TenantWorkers, WorkerLimits
 from scaling.shares import LEAST_MEMORY, worker_limits
@@ -100,6 +102,8 @@ def test_a_worker_knows_where_things_are_and_none_of_the_platforms_credentials(d
         "LUMOS_SMTP_URL",
         "LUMOS_METRICS_TOKEN",
         "AWS_SECRET_ACCESS_KEY",
+        "LUMOS_MASTER_KEY_V1",
+        "LUMOS_MASTER_KEY_V12",
     ):
         monkeypatch.setenv(name, "a-secret-of-the-platform")
     order(driver, ACME, 1)
@@ -110,6 +114,7 @@ def test_a_worker_knows_where_things_are_and_none_of_the_platforms_credentials(d
     assert {"LUMOS_WORKER_TENANT", "PATH"} <= names
     assert not {name for name in names if "API_KEY" in name or "SECRET_ACCESS" in name}
     assert not names & {"LUMOS_SMTP_URL", "LUMOS_METRICS_TOKEN"}
+    assert not {name for name in names if "MASTER_KEY" in name}
 
 
 def test_a_control_group_is_used_where_one_was_delegated(tmp_path: Path) -> None:
@@ -118,9 +123,38 @@ def test_a_control_group_is_used_where_one_was_delegated(tmp_path: Path) -> None
     assert (cage.group / "memory.max").read_text() == str(256 * MEBIBYTE)
     assert (cage.group / "cpu.max").read_text() == "50000 100000"
     assert cage.means == ("cgroup memory.max", "cgroup cpu.max")
-    cage.enter(4711)
-    assert (cage.group / "cgroup.procs").read_text() == "4711"
+    assert cage.enter()
+    assert (cage.group / "cgroup.procs").read_text() == "0"  # whoever writes it
+    assert cage.as_entered() is cage
     assert not cage.over(10**12)
+
+
+def test_a_control_group_that_lets_nobody_in_ends_no_agent_and_the_next_best_holds_the_worker(driver) -> None:
+    """A path so long that the group and its cpu.max can be made, and cgroup.procs in it cannot be written."""
+    base = driver.local.run_dir
+    length = os.pathconf(base, "PC_PATH_MAX") - 1 - len(f"/{ACME}.{os.getpid()}.1/cpu.max")
+    while missing := length - len(str(base)):
+        base /= "d" * (min(missing, 202) - 1 if missing != 203 else 100)
+    base.mkdir(parents=True)
+    driver.agent._settings = replace(driver.local, cgroup=base)
+    order(driver, ACME, 1, WorkerLimits(cpu_millicores=500))
+    [pid] = driver.until(lambda: idle(driver, ACME), "an idle worker")
+    assert len(psutil.Process(pid).cpu_affinity()) == 1
+    [view] = seen(driver, ACME).workers
+    assert view.held_by == ("whole cores and nice",)
+
+
+def test_what_a_control_group_does_not_hold_the_process_holds_itself(tmp_path: Path) -> None:
+    (tmp_path / "cgroup.procs").mkdir()
+    cage = Cage(LIMITS, tmp_path, ("cgroup memory.max", "cgroup cpu.max"))
+    said = subprocess.run(
+        [sys.executable, "-c", "import resource; print(resource.getrlimit(resource.RLIMIT_DATA)[0])"],
+        preexec_fn=in_the_child(cage, lambda: None),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    assert int(said.stdout) == LIMITS.memory_bytes
+    assert cage.as_entered() == Cage(LIMITS, None, ("RLIMIT_DATA and the agent", "whole cores and nice"))
 
 
 def test_without_one_the_next_best_is_named(tmp_path: Path) -> None:

@@ -313,7 +313,7 @@ def test_a_restored_copy_whose_secret_does_not_open_sends_nothing_unsigned(acme:
         row.save()
     _tell(acme)
     assert _deliver() == 0
-    assert (server.got, _only(acme).last_error, _only(acme).state) == ([], "seal_broken", "WAITING")
+    assert (server.got, _only(acme).last_error, _only(acme).state) == ([], "seal_broken", "HELD")
 
 
 @pytest.mark.parametrize(

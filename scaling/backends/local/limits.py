@@ -1,9 +1,10 @@
 """How much a worker may take of the machine, and what holds it to that; owns the means, decides no amount.
 
 Three means, and a worker's view names those in force. A control group (Linux, version 2) when the operator delegated
-one in LUMOS_WORKER_CGROUP: the kernel ends what takes too much memory and shares CPU time exactly. Else the kernel
-refuses private memory over the limit (RLIMIT_DATA), the agent kills what is over it all the same, and CPU is held by
-whole cores: so many as the share rounds up to, at a lower priority than the platform's own processes.
+one in LUMOS_WORKER_CGROUP and the kernel lets the worker in: it ends what takes too much memory and shares CPU time
+exactly. Else the kernel refuses private memory over the limit (RLIMIT_DATA), the agent kills what is over it all the
+same, and CPU is held by whole cores: so many as the share rounds up to, at a lower priority than the platform's own
+processes.
 """
 
 from __future__ import annotations
@@ -35,9 +36,23 @@ class Cage:
         """Whether the agent has to act, because no control group does."""
         return self.group is None and 0 < self.limits.memory_bytes < rss_bytes
 
-    def enter(self, pid: int) -> None:
-        if self.group is not None:
-            (self.group / "cgroup.procs").write_text(str(pid))
+    def enter(self) -> bool:
+        """Put the process that calls into the group; False when there is none, or the kernel lets nobody in."""
+        if self.group is None:
+            return False
+        with suppress(OSError):
+            return (self.group / "cgroup.procs").write_text("0") > 0
+        return False
+
+    def as_entered(self) -> Cage:
+        """What holds the worker truly, once its process runs: the group only when somebody is in it."""
+        if self.group is None:
+            return self
+        with suppress(OSError):
+            if (self.group / "cgroup.procs").read_text().strip():
+                return self
+        self.remove()
+        return Cage(self.limits, None, _means(self.limits, None))
 
     def remove(self) -> None:
         if self.group is not None:
@@ -48,9 +63,13 @@ class Cage:
 def make_cage(limits: WorkerLimits, *, base: Path | None, name: str) -> Cage:
     """The best means that there are here. `base` is a control group that was delegated to this account."""
     group = _made_group(limits, base, name)
+    return Cage(limits, group, _means(limits, group))
+
+
+def _means(limits: WorkerLimits, group: Path | None) -> tuple[str, ...]:
     memory = ["cgroup memory.max" if group else "RLIMIT_DATA and the agent"] if limits.memory_bytes else []
     cpu = ["cgroup cpu.max" if group else "whole cores and nice"] if limits.cpu_millicores else []
-    return Cage(limits, group, (*memory, *cpu))
+    return (*memory, *cpu)
 
 
 def _made_group(limits: WorkerLimits, base: Path | None, name: str) -> Path | None:
@@ -80,9 +99,10 @@ def in_the_child(cage: Cage, before: Callable[[], None]) -> Callable[[], None]:
     def confine() -> None:
         before()
         os.nice(NICENESS)
-        if cage.group is None and limits.memory_bytes:
+        entered = cage.enter()
+        if not entered and limits.memory_bytes:
             resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_bytes, limits.memory_bytes))
-        if cage.group is None and limits.cpu_millicores:
+        if not entered and limits.cpu_millicores:
             os.sched_setaffinity(0, cores)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump of memory would hold the tenant's data
 

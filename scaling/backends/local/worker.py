@@ -44,6 +44,7 @@ _FOR_WORKERS = frozenset(
     }
 )
 _FOR_WORKERS_FROM = ("LUMOS_", "LC_", "PYTHON", "COV_", "COVERAGE_")
+_NOT_FOR_WORKERS_FROM = "LUMOS_MASTER_KEY_"
 _NOT_FOR_WORKERS = frozenset({"LUMOS_METRICS_TOKEN", "LUMOS_SMTP_URL", "LUMOS_WORKER_CGROUP"})
 CPU_WINDOW_SECONDS = 15.0
 CPU_MIN_SECONDS = 4.0
@@ -178,8 +179,7 @@ def start_worker(tenant_id: str, queue: str, number: int, settings: LocalSetting
         start_new_session=True,
         preexec_fn=in_the_child(cage, dies_with_parent(signal.SIGTERM)),  # noqa: PLW1509 - the agent has one thread
     )
-    cage.enter(popen.pid)
-    return Worker(tenant_id, psutil.Process(popen.pid), state_file, popen, cage)
+    return Worker(tenant_id, psutil.Process(popen.pid), state_file, popen, cage.as_entered())
 
 
 def orphans(settings: LocalSettings) -> Iterator[Worker]:
@@ -212,10 +212,12 @@ def _environment(tenant_id: str, state_file: Path, settings: LocalSettings) -> d
 def _is_for_workers(name: str) -> bool:
     """Whether a tenant's worker gets this variable of the agent: where things are, and nobody's credentials.
 
-    Not the keys of providers, of mail or of metrics, which are the platform's; and no PROMETHEUS_MULTIPROC_DIR, where
-    its figures would stay for ever.
+    Not the keys of providers, of mail or of metrics, which are the platform's, and no master key; and no
+    PROMETHEUS_MULTIPROC_DIR, where its figures would stay for ever.
     """
-    return name in _FOR_WORKERS or (name.startswith(_FOR_WORKERS_FROM) and name not in _NOT_FOR_WORKERS)
+    if name in _NOT_FOR_WORKERS or name.startswith(_NOT_FOR_WORKERS_FROM):
+        return False
+    return name in _FOR_WORKERS or name.startswith(_FOR_WORKERS_FROM)
 
 
 def wait_until_gone(workers: list[Worker], deadline: float) -> list[Worker]:
