@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from audit.api import Actor, record
 from core.errors import LumosError
@@ -46,20 +47,25 @@ def open_job(
     input: dict[str, Any] | None = None,
     done: Iterable[JobStep] = (),
 ) -> TenantJob:
-    """Record a job in the caller's transaction; `done` are the steps that this transaction makes itself."""
-    return TenantJob.objects.bulk_create(
-        [
-            TenantJob(
-                kind=kind,
-                tenant_id=tenant_id,
-                steps=[asdict(step) for step in done],
-                input=input or {},
-                asked_by=acting.label[:200],
-                asked_at=now,
-                due_at=due_at or now,
-            )
-        ]
-    )[0]
+    """Record a job in the caller's transaction; `done` are the steps that this transaction makes itself.
+
+    Raises WrongStatus when another transaction opened one at the same moment; the caller's is lost then.
+    """
+    job = TenantJob(
+        kind=kind,
+        tenant_id=tenant_id,
+        steps=[asdict(step) for step in done],
+        input=input or {},
+        asked_by=acting.label[:200],
+        asked_at=now,
+        due_at=due_at or now,
+    )
+    try:
+        return TenantJob.objects.bulk_create([job])[0]
+    except IntegrityError as error:
+        if "tenant_job_one_open" in str(error):
+            raise WrongStatus(_("Something else is being done to this tenant already.")) from error
+        raise
 
 
 def cancel_open_jobs(tenant_id: str, *, now: datetime) -> list[TenantJob]:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.db.migrations.recorder import MigrationRecorder
 
 from audit.models import AuditEntry, OutboxEvent
@@ -20,6 +20,7 @@ from tenants.models import Domain, Membership, Tenant
 from tenants.provisioning.head import TEMPLATE
 from tenants.provisioning.schema import drop_schema, schema_exists
 from tenants.services import lifecycle
+from tenants.services.jobs import open_job
 from tenants.workspace.models import Conversation
 from tests import cast
 from tests.scaling.conftest import report, worker
@@ -241,3 +242,13 @@ def test_the_job_of_a_suspension_withdraws_it_everywhere_and_waits_for_the_last_
     record = control().get(tenant_name(acme.tenant.id))
     assert isinstance(record, bytes)
     assert b"SUSPENDED" in record
+
+
+def test_of_two_turns_at_the_same_moment_the_later_is_refused_and_changes_nothing(acme: cast.Player) -> None:
+    """As if the other's job had been stored after this one had looked for open ones."""
+    other = open_job(kind=api.JobKind.ARCHIVE, tenant_id=acme.tenant.id, acting=cast.TESTER, now=NOW)
+    with mock.patch.object(lifecycle, "cancel_open_jobs"), pytest.raises(api.WrongStatus), transaction.atomic():
+        api.suspend_tenant(tenant_id=acme.tenant.id, reason="unpaid", acting=cast.TESTER, now=NOW)
+    acme.tenant.refresh_from_db()
+    assert acme.tenant.is_active
+    assert [job.pk for job in api.TenantJob.objects.exclude(kind="CREATE")] == [other.pk]
