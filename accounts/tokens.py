@@ -34,7 +34,7 @@ def account_in(token: str) -> int:
     """The account that a token speaks of, which may be a lie; 0 when it is no token."""
     parts = token.split("-")
     numbers = parts[:3]
-    whole = len(parts) == 4 and all(part.isascii() and part.isdecimal() and len(part) < 16 for part in numbers)
+    whole = token.isascii() and len(parts) == 4 and all(part.isdecimal() and len(part) < 16 for part in numbers)
     return int(parts[0]) if whole else 0
 
 

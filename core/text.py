@@ -12,3 +12,8 @@ def is_storable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def storable(text: str) -> str:
+    """The text without what PostgreSQL does not take and UTF-8 cannot send."""
+    return text.replace("\x00", "").encode(errors="replace").decode()

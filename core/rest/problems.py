@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from core.errors import InvalidInput, LumosError, NotAuthenticated, NotFound, PermissionRefused
 from core.outages import outage_of
 from core.request_id import current_request_id
+from core.text import storable
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -95,13 +96,14 @@ def _of_unexpected(error: Exception, view: HasRequest) -> Response:
 
 
 def _document(code: str, title: str, status_code: int, detail: str, errors: list[dict[str, str]]) -> dict[str, Any]:
+    """What a caller sent may be told back, such as an unknown choice, and need not be text that can be sent."""
     return {
         "type": f"urn:lumos:problem:{code}",
         "title": title,
         "status": status_code,
-        "detail": detail,
+        "detail": storable(detail),
         "code": code,
-        "errors": errors,
+        "errors": [{name: storable(text) for name, text in error.items()} for error in errors],
     }
 
 

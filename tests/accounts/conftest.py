@@ -74,9 +74,8 @@ def age_the_proof(person: Person) -> None:
 
 
 @pytest.fixture(params=["operator", "member"])
-def person(request: pytest.FixtureRequest) -> Person:
+def person(request: pytest.FixtureRequest, db: None) -> Person:
     """Olivia on the operators' site, and Amy on acme's portal: signed in by password, without a factor."""
-    request.getfixturevalue("db")
     if request.param == "operator":
         request.getfixturevalue("olivia")
         found = operator_in_a_browser()

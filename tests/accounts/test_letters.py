@@ -158,3 +158,11 @@ def test_a_token_holds_for_its_account_purpose_state_and_time_only() -> None:
 def test_what_is_no_token_speaks_of_nobody(text: str) -> None:
     assert account_in(text) == 0
     assert not holds(text, Purpose.RESET, state="s", now=NOW)
+
+
+@pytest.mark.parametrize("host", ["acme.localhost", "localhost"])
+def test_a_link_with_letters_that_no_token_has_is_void(acme: Player, host: str) -> None:
+    path = "/sign-in/reset/" if host.startswith("acme") else "/admin/sign-in/reset/"
+    client = Client(SERVER_NAME=host)
+    assert client.get(f"{path}{acme.owner.pk}-1-1-é/").status_code == 401
+    assert client.post(f"{path.replace('reset', 'address')}{acme.owner.pk}-1-1-é/").status_code == 401

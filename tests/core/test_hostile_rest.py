@@ -46,3 +46,11 @@ def test_a_page_size_that_is_no_number_is_refused(olivia: Operator, limit: str) 
 def test_a_body_that_cannot_be_read_is_refused(olivia: Operator, body: Any) -> None:
     answer = Caller(olivia.token).post("/tenants", body)
     assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
+
+
+@pytest.mark.parametrize("kind", ["\ud800", "a\udfff", "\x00"])
+def test_a_choice_that_cannot_be_sent_back_is_refused(olivia: Operator, kind: str) -> None:
+    answer = Caller(olivia.token).post("/capacity/pools", {"kind": kind})
+    assert answer.status_code == 400
+    assert "#/kind" in [error["pointer"] for error in answer.json()["errors"]]
+    assert Caller(olivia.token).post("/capacity/pools", {f"{kind}x": 1}).status_code == 400
