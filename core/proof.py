@@ -3,6 +3,9 @@
 A session may be open without a second factor where none is asked for. The operators' site, REST by an operator's
 session, and portals whose tenant demands a second factor look at the mark on each request. The mark names its account,
 so it means nothing for another one.
+
+A session is somebody only on the site where it was opened: what opened it may prove nothing elsewhere, as the word of
+one tenant's identity provider, or a passkey of one host.
 """
 
 from __future__ import annotations
@@ -15,12 +18,23 @@ from django.http import HttpRequest
 
 FRESH_FOR = timedelta(minutes=10)
 _PROOF = "proof"
+_OPENED_AT = "opened_at"
 
 
 def note_proof(session: MutableMapping[str, Any], *, account_id: int, factor: bool, now: datetime) -> None:
     """The account was proved just now. Only a second factor makes `factor` true, and it stays so."""
     factor = factor or _has_factor(session, account_id)
     session[_PROOF] = {"account": account_id, "factor": factor, "at": now.timestamp()}
+
+
+def note_opened_at(session: MutableMapping[str, Any], tenant_id: str) -> None:
+    """Somebody was signed in on that tenant's portal; with an empty id, on the operators' site."""
+    session[_OPENED_AT] = tenant_id
+
+
+def is_opened_at(session: Mapping[str, Any], tenant_id: str) -> bool:
+    """Whether the session is of that site. One without the mark is of before there was one."""
+    return bool(session.get(_OPENED_AT, tenant_id) == tenant_id)
 
 
 def has_proved_factor(request: HttpRequest) -> bool:

@@ -1,21 +1,27 @@
 """From host name to tenant, and from account to membership; owns who the request runs for.
 
 HostMiddleware stands first: it resolves the host and enters the operator's scope, in which sessions and accounts
-are read. MembershipMiddleware stands last: on a tenant's host it lets the view run as that tenant, for members only.
+are read. OpenedHereMiddleware stands behind the accounts' own: a session of another site is nobody here.
+MembershipMiddleware stands last: on a tenant's host it lets the view run as that tenant, for members only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from django.conf import settings
+from django.contrib.auth import get_user
+from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
 from django.http.request import split_domain_port
 from django.shortcuts import render
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 
 from core.address import exact_address
 from core.changes import Memory
+from core.proof import is_opened_at
 from core.tenancy import clear_scope, platform_scope, tenant_scope
 from tenants.data import TenantChanged, TenantStatus
 from tenants.errors import AddressNotAllowed
@@ -64,6 +70,22 @@ class HostMiddleware:
             request.tenant = tenant  # type: ignore[attr-defined]
             request.urlconf = settings.TENANT_URLCONF
             return self._get_response(request)
+
+
+class OpenedHereMiddleware:
+    """Whoever is signed in is so on the site on which they signed in; asked as late as the account itself."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        tenant: Tenant | None = getattr(request, "tenant", None)
+        here = tenant.id if tenant is not None else ""
+        request.user = cast(
+            User,
+            SimpleLazyObject(lambda: get_user(request) if is_opened_at(request.session, here) else AnonymousUser()),
+        )
+        return self._get_response(request)
 
 
 class MembershipMiddleware:

@@ -23,7 +23,7 @@ from accounts.waiting import Waiting, first_step, forget_waiting, note_waiting, 
 from audit.api import Actor, operator_actor
 from core.address import client_address
 from core.attempts import count_attempt, forget_attempts
-from core.proof import note_proof
+from core.proof import note_opened_at, note_proof
 
 OPERATORS_SIGNED_IN_FOR = timedelta(hours=12)
 _UNKNOWN = "0.0.0.0"  # noqa: S104 - names an unknown address, binds nothing
@@ -78,6 +78,7 @@ def let_in(request: HttpRequest, *, account: User, place: Place, by: str, factor
         if request.session.session_key == before:  # the same account again, which the library lets keep its key
             request.session.cycle_key()
         forget_waiting(request.session)
+        note_opened_at(request.session, place.tenant_id)
         note_proof(request.session, account_id=account.pk, factor=factor, now=now)
         if not place.tenant_id:
             request.session.set_expiry(int(OPERATORS_SIGNED_IN_FOR.total_seconds()))

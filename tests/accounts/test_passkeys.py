@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
+from django.contrib.auth.models import User
 
 from audit.models import AuditEntry
 from core.clock import utc_now
-from tenants.api import Role, add_member
+from tenants.api import Membership, Role, add_member
 from tests.accounts.conftest import Person, age_the_proof, member_in_a_browser, operator_in_a_browser
-from tests.accounts.device import Device
-from tests.cast import TESTER, Player
+from tests.accounts.device import Device, encoded
+from tests.cast import PASSWORD, TESTER, Player
 from tests.codes import codes_shown
+
+LONG = json.dumps({"response": {"userHandle": encoded(b"9" * 5000)}})
 
 
 def origin_of(person: Person) -> str:
@@ -100,7 +104,7 @@ def test_another_key_under_the_same_name_is_refused(person: Person, device: Devi
     assert enter(person.again(), Device(device.origin, handle=device.handle)).status_code == 401
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "[]", "{}", '{"response": {"userHandle": "x"}}', "[" * 30_000])
+@pytest.mark.parametrize("text", ["", "nonsense", "[]", "{}", '{"response": {"userHandle": "x"}}', "[" * 30_000, LONG])
 def test_what_is_no_answer_is_refused(person: Person, text: str) -> None:
     other, address = person.again(), f"{step(person)}passkey/"
     begin(other, address)
@@ -148,3 +152,72 @@ def test_a_fresh_proof_by_passkey(person: Person, device: Device) -> None:
     address = f"{person.security}confirm/"
     assert person.client.post(address, {"credential": device.use(begin(person, address))}).status_code == 302
     assert person.client.post(f"{person.security}codes/").status_code == 200
+
+
+@pytest.fixture
+def mallory(acme: Player) -> Person:
+    """A member like any other, who has found amy's passkey and cannot verify herself to it."""
+    account = User.objects.create_user("mallory", "mallory@acme.example", PASSWORD)
+    Membership.objects.create(user=account, tenant=acme.tenant, role=Role.VIEWER)
+    found = member_in_a_browser(acme)
+    found.name = "mallory"
+    found.password()
+    return found
+
+
+@pytest.fixture
+def amys(acme: Player, amy: Person) -> Device:
+    amy.password()
+    found = Device(origin_of(amy))
+    add(amy, found)
+    found.verified = False
+    return found
+
+
+def test_a_challenge_of_the_second_step_replaces_no_password(mallory: Person, amys: Device) -> None:
+    """There presence is enough, because a password was given: but mallory's, not amy's."""
+    add(mallory, Device(amys.origin, id=b"mallory's own"))
+    other = mallory.again()
+    assert other.password()["Location"] == "/sign-in/code/"
+    answer = amys.use(begin(other, "/sign-in/code/"))
+    assert other.client.post("/sign-in/passkey/", {"credential": answer}).status_code == 401
+    assert other.client.get("/").status_code == 302
+
+
+def test_a_challenge_to_add_a_passkey_replaces_no_password(mallory: Person, amys: Device) -> None:
+    asked = begin(mallory, "/settings/security/passkey/")
+    asked["publicKey"]["rpId"] = asked["publicKey"]["rp"]["id"]
+    answer = amys.use(asked)
+    assert mallory.client.post("/sign-in/passkey/", {"credential": answer}).status_code == 401
+    assert mallory.client.get("/").status_code == 200
+
+
+def test_a_challenge_to_sign_in_adds_no_passkey(person: Person, device: Device) -> None:
+    asked = begin(person, f"{step(person)}passkey/")["publicKey"]
+    own = Device(device.origin, id=b"another")
+    whole = {**asked, "rp": {"id": asked["rpId"]}, "user": {"id": device.handle}}
+    given = {"credential": own.make({"publicKey": whole}), "name": "x"}
+    assert person.client.post(f"{person.security}passkey/", given).status_code == 401
+    assert Authenticator.objects.filter(type="webauthn").count() == 1
+
+
+def test_of_the_browsers_answer_only_what_the_passkey_needs_is_kept(person: Person) -> None:
+    new, address = Device(origin_of(person)), f"{person.security}passkey/"
+    answer = json.loads(new.make(begin(person, address)))
+    answer |= {"x": "\x00", "clientExtensionResults": {"y": "\ud800"}}
+    assert person.client.post(address, {"credential": json.dumps(answer), "name": "laptop"}).status_code == 200
+    kept = Authenticator.objects.get(type="webauthn").data["credential"]
+    assert set(kept) == {"id", "rawId", "type", "response"}
+    assert enter(person.again(), new).status_code == 302
+
+
+def test_a_session_that_a_passkey_opened_opens_no_other_workspace(acme: Player, globex: Player, amy: Person) -> None:
+    """A passkey is bound to its host, and so is what it opens."""
+    Membership.objects.create(user=acme.owner, tenant=globex.tenant, role=Role.OWNER)
+    amy.password()
+    device = Device(origin_of(amy))
+    add(amy, device)
+    other = amy.again()
+    enter(other, device)
+    assert other.client.get("/").status_code == 200
+    assert other.client.get("/", SERVER_NAME="globex.localhost").status_code == 302

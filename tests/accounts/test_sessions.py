@@ -128,3 +128,14 @@ def test_the_command_line_lets_a_locked_out_operator_start_over(olivia: Operator
 )
 def test_browsers_have_names(says: str, name: str) -> None:
     assert browser_name(says) == name
+
+
+def test_a_session_of_a_portal_does_not_open_the_operators_site(acme: Player, amy: Person) -> None:
+    """A provider of acme's may say that somebody is amy, and she may be an operator, too."""
+    amy.password()
+    amy.enrol()
+    acme.owner.is_staff = acme.owner.is_superuser = True
+    acme.owner.save()
+    assert amy.client.get("/").status_code == 200
+    assert amy.client.get("/admin/", SERVER_NAME="localhost").status_code == 302
+    assert amy.client.get("/api/v1/tenants", SERVER_NAME="localhost").status_code == 401
