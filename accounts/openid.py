@@ -20,11 +20,13 @@ import jwt
 
 from accounts.errors import ProviderFailed, SignInRefused
 from core.errors import LumosError
-from core.http import Answer, SafeClient
+from core.http import Answer, SafeClient, parse_url
+from core.text import is_storable, storable
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA")
 _SKEW = 60  # seconds that clocks may differ
 _LONGEST_SUBJECT = 255  # as the standard has it
+_UNREADABLE = (jwt.PyJWTError, ValueError, TypeError, KeyError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,16 @@ def discover(http: SafeClient, issuer: str) -> Mapping[str, str]:
     if found.get("issuer") != issuer:
         raise ProviderFailed("The provider calls itself by another issuer than the one that was entered")
     needed = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-    if any(not str(found.get(name, "")).startswith("https://") for name in needed):
+    if not all(_is_secure(str(found.get(name, ""))) for name in needed):
         raise ProviderFailed("The provider does not name its addresses, or not all with https")
     return {name: str(found[name]) for name in needed}
+
+
+def _is_secure(address: str) -> bool:
+    try:
+        return parse_url(address).secure
+    except ValueError:
+        return False
 
 
 def address_to_ask(document: Mapping[str, str], client: Client, question: Question) -> str:
@@ -116,15 +125,15 @@ def claims_in(token: str, keys: Mapping[str, Any], client: Client, nonce: str) -
             leeway=_SKEW,
             options={"require": ["exp", "iat", "aud", "iss", "sub"]},
         )
-    except (jwt.PyJWTError, ValueError, TypeError, KeyError) as error:
+    except _UNREADABLE as error:
         raise SignInRefused() from error
     audience, party = said["aud"], said.get("azp")
     if (isinstance(audience, list) and len(audience) > 1 and party is None) or party not in (None, client.client_id):
         raise SignInRefused()
-    if not hmac.compare_digest(str(said.get("nonce", "")).encode(), nonce.encode()):
+    if not hmac.compare_digest(storable(str(said.get("nonce", ""))).encode(), nonce.encode()):
         raise SignInRefused()
     subject = said["sub"]
-    if not isinstance(subject, str) or not 1 <= len(subject) <= _LONGEST_SUBJECT:
+    if not isinstance(subject, str) or not 1 <= len(subject) <= _LONGEST_SUBJECT or not is_storable(subject):
         raise SignInRefused()
     return Claims(subject, _text(said, "email"), _text(said, "name"))
 
@@ -145,7 +154,7 @@ def _key(token: str, keys: Mapping[str, Any]) -> jwt.PyJWK:
 
 def _text(said: Mapping[str, Any], name: str) -> str:
     value = said.get(name)
-    return value.replace("\x00", "")[:150] if isinstance(value, str) else ""
+    return storable(value)[:150] if isinstance(value, str) else ""
 
 
 def _ask(call: Any) -> Answer:
@@ -161,7 +170,7 @@ def _ask(call: Any) -> Answer:
 def _json(answer: Answer) -> dict[str, Any]:
     try:
         found = json.loads(answer.body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProviderFailed("The provider's answer is not JSON") from error
     if not isinstance(found, dict):
         raise ProviderFailed("The provider's answer is not an object")

@@ -1,7 +1,7 @@
 """A small OpenID provider as a process of its own: discovery, keys, sign-in without a question, tokens with PKCE.
 
 `python -m tests.accounts.openid_server CERTIFICATE` writes its certificate there, prints its port. POST /control with
-`{"says": {…}, "forge": "…"}` changes what the next tokens say, and how they lie.
+`{"says": {…}, "forge": "…"}` changes what the next tokens say, and how they lie; `document` what it tells of itself.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HOST, CLIENT, SECRET = "login.example", "lumos", "a-secret-of-the-provider"
 KEYS = {"RS256": rsa.generate_private_key(65537, 2048), "EdDSA": ed25519.Ed25519PrivateKey.generate()}
 FOREIGN = rsa.generate_private_key(65537, 2048)
 ISSUED: dict[str, dict[str, str]] = {}
-MIND: dict[str, Any] = {"says": {"sub": "amy-at-idp"}, "forge": "", "alg": "RS256"}
+MIND: dict[str, Any] = {"says": {"sub": "amy-at-idp"}, "forge": "", "alg": "RS256", "document": {}}
 
 
 def jwks() -> dict[str, Any]:
@@ -55,6 +55,8 @@ def token(issuer: str, nonce: str) -> str:
         case "own jwk":
             mine = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(FOREIGN.public_key()))
             return jwt.encode(said, FOREIGN, algorithm="RS256", headers={"jwk": mine, "kid": "mine"})
+        case "bottomless":
+            return jwt.api_jws.encode(b"[" * 100_000, KEYS[alg], algorithm=alg, headers=head)
         case "no signature":
             return jwt.encode(said, KEYS[alg], algorithm=alg, headers=head).rpartition(".")[0] + "."
     return jwt.encode(said, KEYS[alg], algorithm=alg, headers=head)
@@ -73,7 +75,7 @@ class Provider(BaseHTTPRequestHandler):
         if parts.path == "/.well-known/openid-configuration":
             names = ("authorization_endpoint", "token_endpoint", "jwks_uri")
             said = {name: f"{self.issuer}/{name}" for name in names}
-            self._answer({"issuer": MIND.get("issuer", self.issuer), **said})
+            self._answer({"issuer": MIND.get("issuer", self.issuer), **said, **MIND["document"]})
         elif parts.path == "/jwks_uri":
             self._answer(jwks())
         else:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import ipaddress
+import json
+import re
 import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -18,6 +21,8 @@ from django.test import Client
 
 from accounts.errors import ProviderFailed
 from accounts.models import Identity, IdentityProvider
+from accounts.openid import Client as Connection
+from accounts.openid import Question, redeem
 from accounts.services import identities
 from accounts.services.providers import ProviderInput, set_identity_provider
 from accounts.upkeep import forget_tenant
@@ -25,11 +30,12 @@ from audit.models import AuditEntry
 from core.clock import utc_now
 from core.conf import ROOT
 from core.errors import InvalidInput
-from core.http import SafeClient, UrlPolicy, UrlRefused, parse_private_networks
+from core.http import Answer, SafeClient, UrlPolicy, UrlRefused, parse_private_networks
 from tenants.api import Membership, Role, Tenant
 from tests.accounts.conftest import Person, member_in_a_browser
 from tests.accounts.openid_server import CLIENT, HOST, SECRET
 from tests.cast import TESTER, Player
+from tests.rest import path_of
 
 HERE = UrlPolicy(private=parse_private_networks(["127.0.0.1/32"]))
 LOCAL = ipaddress.ip_address("127.0.0.1")
@@ -43,16 +49,26 @@ class Provider:
 
     def says(self, forge: str = "", alg: str = "RS256", **claims: Any) -> None:
         mind = {"says": {"sub": "amy-at-idp", **claims}, "forge": forge, "alg": alg, "issuer": self.issuer}
-        self.control(mind)
+        self.control({**mind, "document": {}})
 
     def control(self, mind: dict[str, Any]) -> None:
-        self.browser.post("/control", json=mind).raise_for_status()
+        self.browser.post("/control", content=json.dumps(mind)).raise_for_status()
 
     def agree(self, address: str) -> str:
         """What the provider's page does with a browser: send it back, with a code. Path and query of the way back."""
         answer = self.browser.get(address.removeprefix(self.issuer))
         back = httpx.URL(answer.headers["Location"])
         return back.raw_path.decode()
+
+
+@dataclass
+class Says:
+    """A provider that gives one answer to everything."""
+
+    content: bytes
+
+    def get(self, url: str) -> Answer:
+        return Answer(200, {}, self.content)
 
 
 @pytest.fixture(scope="module")
@@ -95,12 +111,21 @@ def come_in(provider: Provider, client: Client, start: str = "/sign-in/openid/")
     return client.get(provider.agree(asked["Location"]))
 
 
+def tie(provider: Provider, client: Client) -> Any:
+    """As the page does it: a form, whose answer links to the provider."""
+    shown = client.post("/settings/security/openid/")
+    assert shown.status_code == 200, shown.content
+    link = re.search(r'href="(https://[^"]+)"', shown.content.decode())
+    assert link
+    return client.get(provider.agree(html.unescape(link[1])))
+
+
 @pytest.fixture
 def tied(acme: Player, amy: Person, provider: Provider) -> Person:
     """Amy, who tied her identity to her account."""
     connect(provider, acme.tenant)
     amy.password()
-    assert come_in(provider, amy.client, "/settings/security/openid/")["Location"] == "/settings/security/"
+    assert tie(provider, amy.client)["Location"] == "/settings/security/"
     return amy
 
 
@@ -149,7 +174,7 @@ def test_an_address_that_a_provider_asserts_opens_nobodys_account(
     made = Identity.objects.get().user
     assert made.pk != acme.owner.pk
     assert (made.email, made.username == acme.owner.username) == ("", False)
-    assert client.get("/", SERVER_NAME="acme.localhost").status_code == 403
+    assert client.get("/", SERVER_NAME="acme.localhost").status_code == 302
 
 
 def test_the_same_issuer_and_subject_at_another_tenant_is_somebody_else(
@@ -162,7 +187,7 @@ def test_the_same_issuer_and_subject_at_another_tenant_is_somebody_else(
     assert Identity.objects.values("user").distinct().count() == 2
 
 
-@pytest.mark.parametrize("forge", ["none", "hs256", "foreign key", "own jwk", "no signature"])
+@pytest.mark.parametrize("forge", ["none", "hs256", "foreign key", "own jwk", "no signature", "bottomless"])
 def test_a_token_that_the_providers_keys_did_not_sign_is_refused(tied: Person, provider: Provider, forge: str) -> None:
     provider.says(forge=forge)
     other = tied.again()
@@ -186,8 +211,12 @@ def test_a_token_that_the_providers_keys_did_not_sign_is_refused(tied: Person, p
         {"sub": None},
         {"sub": 7},
         {"sub": "x" * 256},
+        {"sub": "a\x00b"},
+        {"sub": "\ud800"},
+        {"nonce": "\ud800"},
+        {"exp": float("inf")},
     ],
-    ids=str,
+    ids=ascii,
 )
 def test_a_token_for_another_purpose_is_refused(tied: Person, provider: Provider, claims: dict[str, Any]) -> None:
     provider.says(**claims)
@@ -212,6 +241,63 @@ def test_the_answer_of_another_issuer_is_refused(tied: Person, provider: Provide
     assert other.client.get(mixed).status_code == 401
 
 
+def test_a_link_on_another_site_ties_no_identity(acme: Player, amy: Person, provider: Provider) -> None:
+    """Whoever runs the provider would come in as everybody who opened the link."""
+    connect(provider, acme.tenant)
+    shown = Client(SERVER_NAME="acme.localhost", enforce_csrf_checks=True)
+    shown.force_login(acme.owner)
+    assert shown.get("/settings/security/openid/").status_code == 405
+    assert shown.post("/settings/security/openid/").status_code == 403
+    form = shown.get("/settings/security/").content.decode()
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form)
+    assert token
+    assert 'action="/settings/security/openid/"' in form
+    given = {"csrfmiddlewaretoken": token[1]}
+    assert provider.issuer in shown.post("/settings/security/openid/", given).content.decode()
+
+
+def test_a_session_that_one_workspaces_provider_opened_opens_no_other(
+    tied: Person, acme: Player, globex: Player, provider: Provider
+) -> None:
+    """Amy is in both, and acme's admins run acme's provider: they can be her at acme, and nowhere else."""
+    Membership.objects.create(user=acme.owner, tenant=globex.tenant, role=Role.OWNER)
+    browser = tied.again().client
+    come_in(provider, browser)
+    assert browser.get("/members/").status_code == 200
+    assert browser.get(f"/api/v1{path_of(acme.tenant, '/keys')}").status_code == 200
+    there = {"SERVER_NAME": "globex.localhost"}
+    assert browser.get("/members/", **there)["Location"] == "/sign-in/?next=%2Fmembers%2F"
+    assert browser.get("/sign-in/", **there).status_code == 200
+    assert browser.get(f"/api/v1{path_of(globex.tenant, '/keys')}", **there).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "address", ["https://[", "https://a\r\nX: y", "https://\ud800", "https://x:99999999/", "https://"]
+)
+@pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "jwks_uri"])
+def test_a_provider_that_names_an_address_which_is_none_is_refused(
+    tied: Person, provider: Provider, name: str, address: str
+) -> None:
+    provider.control({"document": {name: address}})
+    assert tied.again().client.get("/sign-in/openid/").status_code == 503
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"a":' * 50_000, b"\xff\xfe", b"[1" + b"0" * 5000 + b"]"])
+def test_an_answer_of_a_provider_that_cannot_be_read_is_its_failure(content: bytes) -> None:
+    client = Connection("https://login.example", CLIENT, SECRET, "https://acme.example/")
+    http = cast("SafeClient", Says(content))
+    with pytest.raises(ProviderFailed):
+        redeem(http, client, Question("state", "nonce", "verifier"), "code")
+
+
+def test_what_a_provider_says_of_somebody_is_kept_as_text(acme: Player, provider: Provider) -> None:
+    connect(provider, acme.tenant, admits=True)
+    provider.says(sub="zoe", email="z\ud800\x00oe", name="Z\x00o\ud800")
+    assert come_in(provider, stranger(acme))["Location"] == "/"
+    kept = Identity.objects.get()
+    assert (kept.said_email, kept.user.first_name) == ("z?oe", "Zo?")
+
+
 def test_who_is_no_member_any_more_does_not_come_in(tied: Person, provider: Provider, acme: Player) -> None:
     Membership.objects.filter(user=acme.owner).delete()
     assert come_in(provider, tied.again().client).status_code == 401
@@ -222,7 +308,7 @@ def test_an_identity_is_tied_to_one_account_only(tied: Person, provider: Provide
     Membership.objects.create(user=account, tenant=acme.tenant, role=Role.VIEWER)
     bob = stranger(acme)
     bob.force_login(account)
-    answer = come_in(provider, bob, "/settings/security/openid/")
+    answer = tie(provider, bob)
     assert (answer.status_code, b"belongs to another account" in answer.content) == (409, True)
 
 
