@@ -10,10 +10,14 @@ import fcntl
 import json
 import os
 import secrets as random
+import stat
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from typing import TextIO
+
+from core.faults import fault_point
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -37,7 +41,7 @@ class Secrets:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._values: dict[str, str] = {}
-        self._read_at = 0
+        self._read = (0, 0, 0)
 
     def __repr__(self) -> str:
         return f"Secrets({str(self._path)!r}, names={sorted(self._values)})"
@@ -54,11 +58,13 @@ class Secrets:
     def find(self, name: str) -> str | None:
         """The value called `name`, or None; makes nothing. What another process wrote meanwhile is seen."""
         try:
-            changed_at = self._path.stat().st_mtime_ns  # asked for on every request: read only what has changed
+            state = self._path.stat()  # asked for on every request: read only what has changed
         except OSError:
             return self._values.get(name)
-        if changed_at != self._read_at:
-            self._values, self._read_at = json.loads(self._path.read_text() or "{}"), changed_at
+        changed = (state.st_mtime_ns, state.st_ino, state.st_size)
+        if changed != self._read:
+            with suppress(ValueError):  # of a file that is broken what was read before holds on
+                self._values, self._read = json.loads(self._path.read_text() or "{}"), changed
         return self._values.get(name)
 
     def put(self, changes: Mapping[str, str | None]) -> None:
@@ -72,21 +78,42 @@ class Secrets:
     @contextmanager
     def _locked(self) -> Iterator[dict[str, str]]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "r+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with self._held() as file:
             before = file.read()
             stored: dict[str, str] = json.loads(before or "{}")
             yield stored
             after = json.dumps(stored, indent=1)
             if after != before:
-                self._replace(file.fileno(), after)
+                _replace(file, Path(os.path.realpath(self._path)), after)
 
-    @staticmethod
-    def _replace(descriptor: int, text: str) -> None:
-        os.pwrite(descriptor, text.encode(), 0)
-        os.ftruncate(descriptor, len(text.encode()))
-        os.fsync(descriptor)
+    @contextmanager
+    def _held(self) -> Iterator[TextIO]:
+        """The file, locked; opened again when somebody has put another one in its place meanwhile."""
+        while True:
+            with os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                if self._path.exists() and os.path.samestat(os.fstat(file.fileno()), self._path.stat()):
+                    yield file
+                    return
+
+
+def _replace(old: TextIO, path: Path, text: str) -> None:
+    """Put a file of that text, of the same owner and mode, in the old one's place: readers see one or the other."""
+    made, state = path.with_name(f"{path.name}.new"), os.fstat(old.fileno())
+    with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        if (state.st_uid, state.st_gid) != (os.fstat(file.fileno()).st_uid, os.fstat(file.fileno()).st_gid):
+            os.fchown(file.fileno(), state.st_uid, state.st_gid)
+        os.fchmod(file.fileno(), stat.S_IMODE(state.st_mode))
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fault_point("core.secrets.written")
+    os.replace(made, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 @cache

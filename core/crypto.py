@@ -187,11 +187,10 @@ class WrappedKey:
 
 def new_data_key(*, context: str) -> WrappedKey:
     """A fresh 256-bit key, wrapped with AES-256-GCM; `context` names what it belongs to. Raises Sealed."""
-    return wrap_key(AESGCM.generate_key(bit_length=256), context=context)
+    return wrap_key(AESGCM.generate_key(bit_length=256), context=context, version=current_kek())
 
 
-def wrap_key(data_key: bytes, *, context: str) -> WrappedKey:
-    version = current_kek()
+def wrap_key(data_key: bytes, *, context: str, version: int) -> WrappedKey:
     return WrappedKey(version, _encrypt(master_key(version), data_key, f"{context}|{version}"))
 
 

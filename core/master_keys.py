@@ -80,6 +80,11 @@ def is_from_environment(version: int) -> bool:
     return bool(os.environ.get(f"LUMOS_MASTER_KEY_V{version}"))
 
 
+def is_chosen_by_environment() -> bool:
+    """Whether the environment says which version is current, so that `choose` changes nothing."""
+    return bool(os.environ.get("LUMOS_MASTER_KEY_CURRENT"))
+
+
 def fingerprint(key: bytes) -> str:
     """What may be written down of a key to know it again: 128 bits of its HMAC-SHA256 over a constant."""
     return hmac.new(key, _MARK, hashlib.sha256).hexdigest()[:32]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, setup_logging
+from celery.signals import beat_init, setup_logging, task_prerun
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lumos_site.settings.worker")
 
@@ -68,6 +69,20 @@ def _schedule() -> dict[str, Any]:
 
 
 app.conf.beat_schedule = _schedule()
+
+
+@task_prerun.connect
+def _expect_master_keys(**_: Any) -> None:
+    """Before each task of the platform, so that no process of a worker seals with a key that is another one."""
+    if os.environ.get("LUMOS_WORKER_TENANT"):
+        return
+    from django.db import DatabaseError
+
+    from core.tenancy import clear_scope, platform_scope
+    from tenants.api import check_master_keys
+
+    with suppress(DatabaseError), clear_scope(), platform_scope():
+        check_master_keys()
 
 
 @beat_init.connect

@@ -42,11 +42,11 @@ def unseal_for_tenant(sealed: str, *, tenant_id: str, table: str, row: str, fiel
     return unseal_under(data_key_of(tenant_id), sealed, context=place(table, row, field, tenant_id))
 
 
-def wrap_anew(row: TenantDataKey) -> None:
-    """Under the current master key; the data key itself, and what is sealed with it, stay."""
+def wrap_anew(row: TenantDataKey, version: int) -> None:
+    """Under that version of the master key; the data key itself, and what is sealed with it, stay."""
     context = _context(row.tenant_id)
     key = unwrap_key(WrappedKey(row.kek_version, bytes(row.wrapped)), context=context)
-    made = wrap_key(key, context=context)
+    made = wrap_key(key, context=context, version=version)
     row.wrapped, row.kek_version = made.sealed, made.version
     row.save(update_fields=["wrapped", "kek_version"])
 

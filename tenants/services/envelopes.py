@@ -44,14 +44,14 @@ def rewrap_envelopes(current: int, batch: int) -> Iterator[int]:
             yield count
 
 
-def envelope_uses() -> dict[int, int]:
-    """How many envelopes there are under each version. The oldest format is version 1's, and cannot be wrapped anew."""
+def envelope_uses(*, oldest: bool = True) -> dict[int, int]:
+    """How many envelopes there are under each version. The oldest form is version 1's, and cannot be wrapped anew."""
     uses: dict[int, int] = {}
     for table, column, _kind in _columns():
         for _place, text in _read(table, column, look=r"v2\.[0-9]+" + WRAPPED):
             for version in versions_in(text):
                 uses[version] = uses.get(version, 0) + 1
-        old = sum(1 for _ in _read(table, column, look="^v1" + WRAPPED))
+        old = len(_read(table, column, look="^v1" + WRAPPED)) if oldest else 0
         if old:
             uses[1] = uses.get(1, 0) + old
     return uses

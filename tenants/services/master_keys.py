@@ -76,7 +76,9 @@ def rotate_master_key(*, acting: Actor, now: datetime, tell: Tell = lambda progr
     if not check_master_keys():
         raise Sealed()
     current = master_keys.current_version()
-    unfinished = any(count for version, count in master_key_uses().items() if version != current)
+    _store(current, master_keys.master_key(current), acting, now)  # an environment may have chosen one that is new here
+    uses = master_key_uses(oldest=False)  # which no rotation can change: it keeps version 1, and nothing else
+    unfinished = any(count for version, count in uses.items() if version != current)
     if not unfinished:
         current = _add_version(current + 1, acting, now)
     done = Rotation(current)
@@ -92,9 +94,10 @@ def rotate_master_key(*, acting: Actor, now: datetime, tell: Tell = lambda progr
 
 
 def _add_version(version: int, acting: Actor, now: datetime) -> int:
-    key = master_keys.make(version)
-    _store(version, key, acting, now)
-    MasterKey.objects.filter(replaced_at=None).exclude(pk=version).update(replaced_at=now)
+    if master_keys.is_chosen_by_environment():
+        step = f"Give LUMOS_MASTER_KEY_V{version} and LUMOS_MASTER_KEY_CURRENT={version} to all processes, then again"
+        raise MasterKeyInUse("The environment says which version of the master key is current", next_step=step)
+    _store(version, master_keys.make(version), acting, now)
     fault_point("master_keys.rotate.stored")
     master_keys.choose(version)
     fault_point("master_keys.rotate.chosen")
@@ -107,6 +110,7 @@ def _store(version: int, key: bytes, acting: Actor, now: datetime) -> None:
     made = {"fingerprint": master_keys.fingerprint(key), "made_at": now}
     _, is_new = MasterKey.objects.get_or_create(version=version, defaults=made)
     if is_new:
+        MasterKey.objects.filter(replaced_at=None).exclude(pk=version).update(replaced_at=now)
         record("master_keys.add", actor=acting, tenant_id=None, target=f"v{version}")
 
 
@@ -115,26 +119,32 @@ def _wrap_data_keys(current: int) -> int:
     rows = TenantDataKey.objects.select_for_update(skip_locked=True).exclude(kek_version=current).order_by("pk")
     batch = list(rows[:_BATCH])
     for row in batch:
-        wrap_anew(row)
+        wrap_anew(row, current)
     fault_point("master_keys.rotate.data_keys")
     return len(batch)
 
 
-def master_key_uses() -> dict[int, int]:
-    """How many data keys and envelopes each version wraps that is not retired."""
+def master_key_uses(*, oldest: bool = True) -> dict[int, int]:
+    """How many data keys and envelopes each version wraps that is not retired; of the oldest form too, or without."""
     uses = {version: 0 for version in known_fingerprints()}
     for version in TenantDataKey.objects.values_list("kek_version", flat=True):
         uses[version] = uses.get(version, 0) + 1
-    for version, count in envelope_uses().items():
+    for version, count in envelope_uses(oldest=oldest).items():
         uses[version] = uses.get(version, 0) + count
     return uses
 
 
 @transaction.atomic
-def retire_master_key(*, version: int, acting: Actor, now: datetime) -> None:
-    """Forget a version for good. Raises MasterKeyInUse while anything needs it or may still need it."""
-    row: MasterKey | None = MasterKey.objects.select_for_update().filter(pk=version, retired_at=None).first()
-    if row is None or version == master_keys.current_version():
+def retire_master_key(*, version: int, acting: Actor, now: datetime, tell: Callable[[], None] = lambda: None) -> None:
+    """Forget a version for good. Raises MasterKeyInUse while anything needs it or may still need it.
+
+    `tell` is called before the key goes: whoever still expects it would be sealed without it.
+    """
+    row: MasterKey | None = MasterKey.objects.select_for_update().filter(pk=version).first()
+    if row is not None and row.retired_at is not None and master_keys.find(version) is not None:
+        transaction.on_commit(lambda: _forget(version, tell))  # broken off before the key was forgotten
+        return
+    if row is None or row.retired_at is not None or version == master_keys.current_version():
         raise MasterKeyInUse("This is no old version of the master key")
     count = master_key_uses().get(version, 0)
     if count:
@@ -144,4 +154,11 @@ def retire_master_key(*, version: int, acting: Actor, now: datetime) -> None:
     row.retired_at = now
     row.save(update_fields=["retired_at"])
     record("master_keys.retire", actor=acting, tenant_id=None, target=f"v{version}")
-    transaction.on_commit(lambda: master_keys.forget(version))
+    transaction.on_commit(lambda: _forget(version, tell))
+
+
+def _forget(version: int, tell: Callable[[], None]) -> None:
+    check_master_keys()
+    tell()
+    fault_point("master_keys.retire.told")
+    master_keys.forget(version)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import os
+import signal
 import stat
 import string
 import subprocess
@@ -105,6 +106,44 @@ def test_processes_that_start_at_once_agree_on_a_secret(tmp_path: Path) -> None:
         for _ in range(6)
     ]
     assert len({run.communicate()[0] for run in runs}) == 1
+
+
+def test_a_secret_that_is_taken_away_breaks_no_reader_that_looks_meanwhile(tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    mine, theirs = Secrets(path), Secrets(path)
+    theirs.put({"long": "x" * 100, "short": "y"})
+    with path.open() as opened:
+        theirs.put({"long": None})
+        assert json.loads(opened.read())["short"] == "y"
+    assert mine.find("long") is None
+    assert os.listdir(tmp_path) == ["s.json"]
+
+
+def test_a_broken_secrets_file_takes_nothing_from_who_has_read_it_and_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    mine = Secrets(path)
+    mine.put({"pepper": "y"})
+    assert mine.find("pepper") == "y"
+    path.write_text('{"pepper": "y"}}')
+    assert mine.find("pepper") == "y"
+    with pytest.raises(ValueError, match="Extra data"):
+        Secrets(path).get("pepper")
+    assert path.read_text() == '{"pepper": "y"}}'
+
+
+@pytest.mark.faults
+def test_secrets_survive_a_process_that_is_killed_while_it_writes(tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    Secrets(path).put({"pepper": "y"})
+    path.chmod(0o640)
+    write = "from pathlib import Path\nfrom core.conf import Secrets\nSecrets(Path(sys.argv[1])).put({'x': 'z'})"
+    run = [sys.executable, "-c", f"import sys\n{write}", str(path)]
+    killed = subprocess.run(run, env=os.environ | {"LUMOS_FAULTS": "core.secrets.written"}, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert json.loads(path.read_text()) == {"pepper": "y"}
+    Secrets(path).put({"x": "z"})
+    assert json.loads(path.read_text()) == {"pepper": "y", "x": "z"}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
 def test_a_sealed_value_opens_in_its_own_context_only() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import signal
@@ -22,10 +23,14 @@ from core.clock import utc_now
 from core.conf import Secrets, secrets
 from core.crypto import SealBroken, seal, unseal, versions_in
 from core.master_keys import Sealed
+from core.redis import redis_url
+from core.redis.pipe import RedisPipe
 from mail.models import OutgoingMail
 from mail.services import send_waiting
+from mail.tasks import send_waiting as send_waiting_mail
 from proxy.api import add_provider, set_provider_key
-from proxy.catalogue import seal_context
+from proxy.catalogue import Catalogue, seal_context
+from proxy.conf import GatewaySettings
 from proxy.models import ProviderKey
 from proxy.services import provider_key_is
 from tenants import api
@@ -135,6 +140,82 @@ def test_an_old_version_is_retired_when_nothing_needs_it_and_not_before(acme: ca
     assert rotate().version == 3
 
 
+@pytest.fixture
+def environment(file: Secrets, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The first version of the master key is given, and chosen, by the environment."""
+    monkeypatch.setenv("LUMOS_MASTER_KEY_V1", str(file.find("master_key_v1")))
+    monkeypatch.setenv("LUMOS_MASTER_KEY_CURRENT", "1")
+    return monkeypatch
+
+
+def test_a_rotation_is_refused_where_the_environment_chooses_and_has_no_next_version(
+    acme: cast.Player, file: Secrets, environment: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(api.MasterKeyInUse, match="environment") as caught:
+        rotate()
+    assert "LUMOS_MASTER_KEY_CURRENT=2" in str(caught.value.next_step)
+    assert file.find("master_key_v2") is None
+    assert set(MasterKey.objects.values_list("version", flat=True)) == {1}
+
+
+def test_a_version_that_the_environment_chose_is_registered_and_the_old_one_can_be_retired(
+    acme: cast.Player, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("LUMOS_MASTER_KEY_V2", base64.b64encode(os.urandom(32)).decode())
+    environment.setenv("LUMOS_MASTER_KEY_CURRENT", "2")
+    assert rotate().version == 2
+    assert AuditEntry.objects.filter(action="master_keys.add", target="v2").exists()
+    assert api.master_key_uses()[1] == 0
+    with pytest.raises(api.MasterKeyInUse, match="environment"):
+        rotate()
+    api.retire_master_key(version=1, acting=cast.TESTER, now=NOW + timedelta(days=2))
+    assert api.check_master_keys()
+    environment.setenv("LUMOS_MASTER_KEY_V2", base64.b64encode(os.urandom(32)).decode())
+    assert not api.check_master_keys()
+
+
+async def load_catalogue() -> Catalogue:
+    """As a gateway does that starts or has lost Redis."""
+    catalogue, pipe = Catalogue(GatewaySettings()), RedisPipe(redis_url())
+    await pipe.connect()
+    await catalogue.load(pipe)
+    await pipe.close()
+    return catalogue
+
+
+def test_a_gateway_that_starts_after_a_version_was_retired_is_not_sealed(acme: cast.Player, file: Secrets) -> None:
+    call_command("rotate_kek", stdout=StringIO())
+    MasterKey.objects.filter(version=1).update(replaced_at=NOW - timedelta(days=2))
+    call_command("rotate_kek", "--retire", "1", stdout=StringIO())
+    assert file.find("master_key_v1") is None
+    assert not master_keys.is_sealed()
+    assert not asyncio.run(load_catalogue()).sealed
+
+
+@pytest.mark.faults
+def test_a_retirement_that_is_killed_before_the_key_is_forgotten_can_be_repeated(
+    acme: cast.Player, file: Secrets
+) -> None:
+    rotate()
+    late = "now=utc_now() + timedelta(days=2)"
+    body = "from datetime import timedelta\nfrom audit.api import SYSTEM\nfrom tenants.api import retire_master_key\n"
+    call = f"retire_master_key(version=1, acting=SYSTEM, {late})"
+    ended = run_child(body + call, faults="master_keys.retire.told")
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert file.find("master_key_v1") is not None
+    api.retire_master_key(version=1, acting=cast.TESTER, now=NOW)
+    assert file.find("master_key_v1") is None
+    assert AuditEntry.objects.filter(action="master_keys.retire").count() == 1
+
+
+def test_an_envelope_of_the_oldest_form_keeps_no_later_rotation_from_making_a_version(acme: cast.Player) -> None:
+    key = ProviderKey.objects.get()
+    ProviderKey.objects.update(sealed=key.sealed.replace("v2.1.", "v1.", 1))
+    assert rotate().version == 2
+    assert rotate().version == 3
+    assert api.master_key_uses()[1] == 1
+
+
 def test_a_ciphertext_of_another_tenant_row_or_field_does_not_open(acme: cast.Player) -> None:
     globex = cast.found_globex()
     place = {"tenant_id": acme.tenant.id, "table": "x", "row": "1", "field": "secret"}
@@ -194,6 +275,22 @@ def test_another_key_of_the_same_version_is_not_taken_for_it(acme: cast.Player, 
         set_provider_key(provider="cloud", plaintext="sk-another-5151", acting=cast.TESTER, now=NOW)
     file.put(kept)
     assert api.check_master_keys()
+
+
+def test_a_process_of_a_worker_that_was_told_nothing_seals_with_no_other_key(acme: cast.Player, file: Secrets) -> None:
+    file.put({"master_key_v1": base64.b64encode(os.urandom(32)).decode()})
+    master_keys.expect({})
+    send_waiting_mail.apply()
+    with pytest.raises(Sealed):
+        seal("x", context="c")
+
+
+def test_a_command_that_was_told_nothing_seals_with_no_other_key(acme: cast.Player, file: Secrets) -> None:
+    file.put({"master_key_v1": base64.b64encode(os.urandom(32)).decode()})
+    master_keys.expect({})
+    call_command("backup", "list", stdout=StringIO())
+    with pytest.raises(Sealed):
+        seal("x", context="c")
 
 
 def test_the_admin_works_while_sealed_and_says_what_to_do(acme: cast.Player, file: Secrets) -> None:

@@ -20,6 +20,7 @@ from lumos_site.configuration.changes import Change
 from lumos_site.configuration.document import Document
 from lumos_site.configuration.marks import ConfigurationRefused
 from lumos_site.configuration.read import read_file
+from tenants.api import check_master_keys
 
 
 class Command(BaseCommand):
@@ -51,6 +52,7 @@ class Command(BaseCommand):
                 raise CommandError(f"Nothing was changed: {error}") from error
 
     def _apply(self, document: Document, options: dict[str, Any]) -> None:
+        check_master_keys()
         now = utc_now()
         changes = find_changes(document, now)
         for change in changes:

@@ -21,6 +21,7 @@ from tenants.api import (
     backup_by_id,
     backup_manifest,
     backup_path,
+    check_master_keys,
     create_tenant,
     prove_backup,
     restore_backup,
@@ -46,6 +47,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         with platform_scope():
             try:
+                check_master_keys()
                 getattr(self, f"_{options['verb']}")(options)
             except LumosError as error:
                 raise CommandError(f"{error.message}. {error.next_step or ''}".strip()) from error

@@ -59,7 +59,7 @@ class Command(BaseCommand):
         return "there" if master_keys.fingerprint(key) == expected else "another"
 
     def _retire(self, version: int) -> None:
-        retire_master_key(version=version, acting=_ACTING, now=utc_now())
+        retire_master_key(version=version, acting=_ACTING, now=utc_now(), tell=publish_catalogue)
         self.stdout.write(f"v{version} is forgotten.")
 
     def _rotate(self) -> None:
