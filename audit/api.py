@@ -10,7 +10,7 @@ from audit.chain.witness import publish_heads
 from audit.concealment import fingerprint
 from audit.conf import SCHEDULE
 from audit.data import SYSTEM, Actor, ChainFault, ChainReport, EntryFacts, FaultKind, SignedHead
-from audit.outbox import discard_event, emit, prune_outbox, relay_outbox, resend_event
+from audit.outbox import count_events, discard_event, emit, forget_events, prune_outbox, relay_outbox, resend_event
 from audit.selectors import broken_chains, recent_entries
 from audit.services import record
 from audit.upkeep import ensure_partitions_ahead as ensure_audit_partitions
@@ -31,11 +31,13 @@ __all__ = [
     "chain_of",
     "check_chains",
     "check_lines",
+    "count_events",
     "discard_event",
     "emit",
     "ensure_audit_partitions",
     "export_chain",
     "fingerprint",
+    "forget_events",
     "note_export",
     "operator_actor",
     "prune_outbox",

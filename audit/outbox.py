@@ -160,3 +160,15 @@ def prune_outbox(*, now: datetime, keep: timedelta = timedelta(days=7)) -> int:
     """Delete delivered events older than `keep`; returns how many."""
     deleted, _ = OutboxEvent.objects.filter(delivered_at__lt=now - keep).delete()
     return deleted
+
+
+def forget_events(tenant_id: str) -> int:
+    """Delete what is delivered or given up of a tenant's events, for nobody needs it; returns how many."""
+    over = OutboxEvent.objects.exclude(delivered_at=None, failed_at=None)
+    deleted, _ = over.filter(payload__tenant_id=tenant_id).delete()
+    return deleted
+
+
+def count_events(tenant_id: str) -> int:
+    """How many events name the tenant, those included that are still to be delivered."""
+    return OutboxEvent.objects.filter(payload__tenant_id=tenant_id).count()

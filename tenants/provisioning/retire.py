@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.db import connection
 from psycopg import sql
 
+from audit.api import count_events, forget_events
 from core.lifecycle import kept_tables
 from core.redis import control, namespace
 from core.tenancy import TenantRef, platform_scope
@@ -56,15 +58,17 @@ def delete_rows(tenant_id: str) -> dict[str, int]:
     with platform_scope(), connection.cursor() as cursor:
         for table, has_id in _tables():
             if has_id:
-                cursor.execute(_statement(_FORGET_LOG, table), [tenant_id])
+                cursor.execute(_statement(_FORGET_LOG, table), [tenant_id, _kinds_of(table)])
             cursor.execute(_statement(_DELETE[table == OWN_RECORD], table), [tenant_id])
             deleted[table] = cursor.rowcount
         cursor.execute("DELETE FROM django_admin_log WHERE object_id = %s", [tenant_id])
+    deleted["audit_outboxevent"] = forget_events(tenant_id)
     return {table: count for table, count in deleted.items() if count}
 
 
 _FORGET_LOG = (
     "DELETE FROM django_admin_log WHERE object_id IN (SELECT id::text FROM public.{table} WHERE tenant_id = %s)"
+    " AND content_type_id IN (SELECT id FROM django_content_type WHERE app_label || '.' || model = ANY(%s))"
 )
 _DELETE = {
     False: "DELETE FROM public.{table} WHERE tenant_id = %s",
@@ -75,6 +79,11 @@ _COUNT = {own: text.replace("DELETE FROM", "SELECT count(*) FROM", 1) for own, t
 
 def _statement(text: str, table: str) -> str:
     return sql.SQL(text).format(table=sql.Identifier(table)).as_string(connection.connection)
+
+
+def _kinds_of(table: str) -> list[str]:
+    """The models whose rows stand in the table: another table's rows may have the same numbers."""
+    return [model._meta.label_lower for model in apps.get_models() if model._meta.db_table == table]
 
 
 def _tables() -> list[tuple[str, bool]]:
@@ -103,6 +112,7 @@ def remains_of(tenant_id: str) -> list[str]:
     left = [f"key {name.decode()}" for name in _keys(tenant_id)]
     left += [f"file {path}" for path in _files(folder_of(tenant_id))]
     left += [f"rows of {table}" for table, count in _row_counts(tenant_id) if count]
+    left += ["events that name it"] if count_events(tenant_id) else []
     with platform_scope(), connection.cursor() as cursor:
         cursor.execute(_ROLE, [schema])
         (has_role,) = cursor.fetchone()

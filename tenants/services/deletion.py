@@ -51,7 +51,7 @@ def delete_tenant(
         return tenant_by_id(tenant_id)
     cancel_open_jobs(tenant_id, now=now)
     tenant: Tenant = Tenant.objects.select_for_update().get(pk=tenant_id)
-    before = TenantStatus(tenant.status)
+    before, reason_before = TenantStatus(tenant.status), tenant.status_reason
     if before not in _DELETABLE:
         raise WrongStatus(f"A tenant that is {tenant.get_status_display()} cannot be deleted")
     until = now + grace
@@ -61,7 +61,7 @@ def delete_tenant(
     detail = {"reason": tenant.status_reason, "until": until.isoformat(), "export": export}
     record("tenants.delete", actor=acting, tenant_id=tenant.id, target=tenant.public_id, detail=detail)
     emit(TenantChanged(tenant.id, TenantStatus.DELETING))
-    wish = {"before": before.value, "until": until.isoformat(), "export": export}
+    wish = {"before": before.value, "reason_before": reason_before, "until": until.isoformat(), "export": export}
     job = open_job(kind=JobKind.DELETE, tenant_id=tenant.id, acting=acting, now=now, input=wish)
     transaction.on_commit(partial(run_job, job.id, now=now), robust=True)
     return tenant
@@ -90,7 +90,7 @@ def cancel_deletion(*, tenant_id: str, acting: Actor, now: datetime) -> Tenant:
     cancel_open_jobs(tenant_id, now=now)
     tenant: Tenant = Tenant.objects.select_for_update().get(pk=tenant_id)
     before = TenantStatus(job.input["before"])
-    tenant.status, tenant.status_reason = before, ""
+    tenant.status, tenant.status_reason = before, job.input.get("reason_before", "")
     tenant.save(update_fields=["status", "status_reason"])
     detail = {"back_to": before.value}
     record("tenants.cancel_deletion", actor=acting, tenant_id=tenant.id, target=tenant.public_id, detail=detail)

@@ -44,6 +44,8 @@ def wait_for_grace(job: TenantJob, now: datetime) -> str:
     until = datetime.fromisoformat(job.input["until"])
     if now < until:
         raise NotYet(f"until {until:%Y-%m-%d %H:%M} UTC it can be taken back", seconds=(until - now).total_seconds())
+    job.input.pop("reason_before", None)  # needed for the way back only, and this record outlives the tenant
+    job.save(update_fields=["input"])
     return "nobody took it back"
 
 
@@ -66,8 +68,9 @@ def delete_people(job: TenantJob, now: datetime) -> str:
     here = Membership.objects.filter(tenant_id=job.tenant_id).values_list("user_id", flat=True)
     elsewhere = Membership.objects.exclude(tenant_id=job.tenant_id).values("user_id")
     accounts = User.objects.filter(pk__in=list(here), is_staff=False, operator=None).exclude(pk__in=elsewhere)
-    gone = set(accounts.values_list("pk", flat=True))
-    _end_sessions({str(number) for number in gone})
+    _end_sessions({str(number) for number in accounts.values_list("pk", flat=True)})  # which takes seconds
+    held = set(accounts.select_for_update(of=("self",)).values_list("pk", flat=True))  # nobody takes them in any more
+    gone = held - set(elsewhere.values_list("user_id", flat=True))
     User.objects.filter(pk__in=gone).delete()
     Membership.objects.filter(tenant_id=job.tenant_id).delete()
     return f"{len(gone)} accounts were for this tenant only"

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
+from django.db.models.signals import post_delete
 from django.test import Client
 
-from audit.models import AuditEntry
+from audit.models import AuditEntry, OutboxEvent
 from billing.api import ingest_pending
 from billing.models import PeriodPosition, Subscription, UsageEvent, UsageRollup
 from billing.selectors import period_totals
@@ -140,8 +142,10 @@ def test_taken_back_in_time_it_is_what_it_was(plain: Tenant, before: str) -> Non
         api.suspend_tenant(reason="unpaid", **common)
     if before == "ARCHIVED":
         api.archive_tenant(reason="quiet", **common)
+    reason = api.tenant_by_id(plain.id).status_reason
     ask(plain, now=NOW)
-    assert api.cancel_deletion(**common).status == before
+    back = api.cancel_deletion(**common)
+    assert (back.status, back.status_reason) == (before, reason)
     assert deletion_of(plain.id).state == api.JobState.CANCELLED
     assert finish(plain).state == api.JobState.CANCELLED
     assert control().exists(tenant_name(plain.id)) == (before != "ARCHIVED")
@@ -176,10 +180,11 @@ def test_nothing_is_left_but_what_a_duty_keeps(acme: Tenant, players: dict[str, 
     assert AuditEntry.objects.get(action="tenants.erase").detail == {"kept": sorted(kept_tables())}
 
 
-def test_the_books_and_the_log_stay_and_name_an_id_only(acme: Tenant) -> None:
+def test_the_books_stay_and_name_an_id_only_and_the_log_stays_as_it_was_written(acme: Tenant) -> None:
     events = UsageEvent.objects.filter(tenant_id=acme.id).count()
     tokens = sum(row.input_tokens for row in UsageRollup.objects.filter(tenant_id=acme.id, grain="day"))
-    entries = AuditEntry.objects.filter(tenant_id=acme.id).count()
+    log = AuditEntry.objects.filter(tenant_id=acme.id).order_by("id").values_list("id", "actor_label", "detail")
+    entries = list(log)
     ask(acme, now=NOW)
     finish(acme)
     assert UsageEvent.objects.filter(tenant_id=acme.id).count() == events > 0
@@ -189,7 +194,12 @@ def test_the_books_and_the_log_stay_and_name_an_id_only(acme: Tenant) -> None:
     ended = Subscription.objects.get(tenant_id=acme.id).ends_at
     assert ended is not None
     assert ended >= LATER
-    assert AuditEntry.objects.filter(tenant_id=acme.id).count() > entries
+    assert list(log.filter(pk__in=[entry[0] for entry in entries])) == entries
+    assert "amy@acme.example" in str(entries)
+    books = (UsageEvent, UsageRollup, PeriodPosition, Subscription)
+    rows = [row for model in books for row in model.objects.filter(tenant_id=acme.id).values()]
+    assert "amy" not in str(rows).lower()
+    assert "acme" not in str(rows).lower()
     counted = {totals.tenant_id for totals in period_totals(calendar_month(int(NOW.timestamp())))}
     assert counted
     assert acme.id not in counted
@@ -317,6 +327,43 @@ def test_what_the_admin_noted_of_it_goes_too(acme: Tenant) -> None:
     ask(acme, now=NOW)
     finish(acme)
     assert not LogEntry.objects.exists()
+
+
+def test_what_the_admin_noted_of_another_thing_of_the_same_number_stays(plain: Tenant) -> None:
+    olivia = cast.found_olivia().user
+    domain = Domain.objects.get(tenant=plain)
+    for model in (User, Domain):
+        kind = ContentType.objects.get_for_model(model)
+        LogEntry.objects.create(
+            user_id=olivia.pk, content_type=kind, object_id=str(domain.pk), object_repr="x", action_flag=2
+        )
+    ask(plain, now=NOW)
+    finish(plain)
+    assert [entry.content_type.model for entry in LogEntry.objects.select_related("content_type")] == ["user"]
+
+
+def test_no_event_with_its_members_and_keys_stays_in_the_outbox(acme: Tenant) -> None:
+    told = OutboxEvent.objects.filter(payload__tenant_id=acme.id, type_name="tenants.announced")
+    assert told.filter(payload__icontains="acme").exists()
+    OutboxEvent.objects.filter(pk=told.latest("id").pk).update(delivered_at=None, failed_at=NOW)
+    ask(acme, now=NOW)
+    assert notes(finish(acme))["proof"] == "nothing is left"
+    assert not OutboxEvent.objects.filter(payload__tenant_id=acme.id).exists()
+
+
+def test_an_account_that_another_tenant_takes_in_meanwhile_stays(acme: Tenant, players: dict[str, cast.Player]) -> None:
+    amy = User.objects.get(username="amy@acme.example")
+
+    def take_in(**_: Any) -> None:
+        Membership.objects.create(tenant=players["globex"].tenant, user=amy, role=api.Role.VIEWER)
+
+    post_delete.connect(take_in, sender=Session)
+    try:
+        ask(acme, now=NOW)
+        finish(acme)
+    finally:
+        post_delete.disconnect(take_in, sender=Session)
+    assert [row.tenant.slug for row in Membership.objects.filter(user=amy).select_related("tenant")] == ["globex"]
 
 
 def test_a_last_backup_can_be_fetched_until_the_end(plain: Tenant) -> None:
