@@ -8,10 +8,12 @@ from core.clock import utc_now
 from core.ids import new_ulid
 from core.tenancy import TenantRef, WrongTenant, platform_scope
 from core.tenancy.celery import TenantTask, queue_of
+from scaling.data import WorkerLimits, WorkerView
 from scaling.errors import PolicyNotFound
 from scaling.probe import last_probe
 from scaling.selectors import fleet_or_none, policy_of
-from tenants.api import Broken, FenceKind, NotApplicable, proves
+from scaling.shares import worker_limits
+from tenants.api import Broken, FenceKind, NotApplicable, effective_profiles, proves
 
 _MIB = 1024 * 1024
 
@@ -37,17 +39,35 @@ def workers_of_its_own(tenant: TenantRef) -> str:
 
 @proves(FenceKind.COMPUTE, "limits_in_force", _("The number of workers is limited"))
 def limits_in_force(tenant: TenantRef) -> str:
-    """How many workers the policy allows, and how many run."""
+    """How many workers the policy allows and how many run, and that what the profile grants holds each of them."""
     with platform_scope():
         try:
             policy = policy_of(tenant.id)
         except PolicyNotFound:
             raise NotApplicable("The tenant has no scaling policy, so no worker is started for it.") from None
         fleet = fleet_or_none()
-    running = len(fleet.tenants[tenant.id].live) if fleet and tenant.id in fleet.tenants else 0
+        share = worker_limits(effective_profiles([tenant.id], now=utc_now())[tenant.id].ceiling)
+    live = fleet.tenants[tenant.id].live if fleet and tenant.id in fleet.tenants else ()
+    running = len(live)
     if running > policy.max_replicas:
         raise Broken(f"{running} workers run, and the policy allows {policy.max_replicas}.")
-    return f"{running} of at most {policy.max_replicas} workers run."
+    free = [worker.pid for worker in live if _is_free(worker, share)]
+    if free:
+        raise Broken(f"The profile limits workers, and nothing holds processes {', '.join(map(str, free))}.")
+    held = "".join(f" Pid {worker.pid}: {_held(worker)}." for worker in live)
+    return f"{running} of at most {policy.max_replicas} workers run.{held}"
+
+
+def _is_free(worker: WorkerView, share: WorkerLimits) -> bool:
+    """Whether the profile limits something of it that was not limited when it was started, or that nothing enforces."""
+    memory = bool(share.memory_bytes) and not worker.limits.memory_bytes
+    cpu = bool(share.cpu_millicores) and not worker.limits.cpu_millicores
+    return memory or cpu or (share != WorkerLimits() and not worker.held_by)
+
+
+def _held(worker: WorkerView) -> str:
+    memory, cpu = worker.limits.memory_bytes // _MIB, worker.limits.cpu_millicores
+    return f"memory {memory or 'no'} MiB, CPU {cpu or 'no'} m, by {', '.join(worker.held_by) or 'nothing'}"
 
 
 @proves(FenceKind.COMPUTE, "worker_runs_as_tenant", _("A worker sees this tenant's rows only"))

@@ -31,8 +31,8 @@ class MemberCredentials:
         return self.email.strip().lower()
 
 
-def member_by_credentials(request: HttpRequest, tenant: Tenant, given: MemberCredentials) -> Membership:
-    """The member. Counted as an attempt to sign in, on the portal's own counters.
+def member_by_credentials(request: HttpRequest, tenant: Tenant, given: MemberCredentials) -> tuple[Membership, bool]:
+    """The member, and whether they proved a second factor. Counted as an attempt to sign in, on the portal's counters.
 
     Raises WrongCredentials, SecondFactorNeeded, TooManyAttempts and Unavailable.
     """
@@ -42,6 +42,6 @@ def member_by_credentials(request: HttpRequest, tenant: Tenant, given: MemberCre
     member = membership_of(account.pk, tenant.id) if isinstance(account, User) else None
     if not isinstance(account, User) or member is None:
         raise WrongCredentials()
-    demand_factor(account, given.code, always=bool(setting_of(tenant.id, REQUIRE_FACTOR)))
+    factor = demand_factor(account, given.code, always=bool(setting_of(tenant.id, REQUIRE_FACTOR)))
     forget_attempts(realm=tenant.id, address=address, account=given.account)
-    return member
+    return member, factor

@@ -29,8 +29,10 @@ def register_factors(check: FactorCheck) -> None:
         _checks.append(check)
 
 
-def demand_factor(account: User, code: str, *, always: bool = False) -> None:
-    """Raise SecondFactorNeeded without a code where one is needed, WrongCredentials with one that does not pass.
+def demand_factor(account: User, code: str, *, always: bool = False) -> bool:
+    """Whether a factor was proved.
+
+    Raises SecondFactorNeeded without a code where one is needed, WrongCredentials with one that does not pass.
 
     `always`: also of an account that has no factor, which then gets in nowhere.
     """
@@ -39,3 +41,4 @@ def demand_factor(account: User, code: str, *, always: bool = False) -> None:
         raise SecondFactorNeeded()
     if needed and not any(check.passes(account, code) for check in needed):
         raise WrongCredentials()
+    return bool(needed)

@@ -20,6 +20,7 @@ from core.attempts import count_attempt
 from core.clock import utc_now
 from core.errors import InvalidInput, NotAuthenticated
 from core.ids import parse_prefixed
+from core.proof import has_proved_factor
 from core.rest.access import Access, NotWhileActing
 from core.rest.pages import WholePage, whole
 from core.rest.views import ApiView, OpenView, checked
@@ -53,11 +54,12 @@ class TokenList(OpenView):
     def post(self, request: Request) -> Response:
         """Open an API session: with e-mail and password, or from the browser session of the portal (X-CSRFToken)."""
         given = checked(NewSessionSerializer, request)
-        member = _by_credentials(request, given) if "email" in given else _by_browser(request)
+        member, factor = _by_credentials(request, given) if "email" in given else _by_browser(request)
         account = member.user
         acting = Actor("member", str(account.pk), account.email or account.get_username())
         tokens = open_api_session(
             membership_id=member.id,
+            factor=factor,
             name=given["name"],
             address=client_address(request._request),
             acting=acting,
@@ -66,7 +68,7 @@ class TokenList(OpenView):
         return Response(TokensSerializer(tokens).data, status=201)
 
 
-def _by_credentials(request: Request, given: dict[str, str]) -> Membership:
+def _by_credentials(request: Request, given: dict[str, str]) -> tuple[Membership, bool]:
     here: Tenant | None = getattr(request, "tenant", None)
     if here is None and "tenant" not in given:
         raise InvalidInput(_("Whose?"), fields={"tenant": [_("is needed on this host")]})
@@ -77,13 +79,13 @@ def _by_credentials(request: Request, given: dict[str, str]) -> Membership:
     return member_by_credentials(request._request, tenant, sent)
 
 
-def _by_browser(request: Request) -> Membership:
+def _by_browser(request: Request) -> tuple[Membership, bool]:
     if getattr(request._request, "impersonation", None) is not None:
         raise NotWhileActing()
     if MemberSession().authenticate(request) is None:
         raise NotAuthenticated(_("Send e-mail and password, or the session of the portal."))
     member: Membership = request._request.membership  # type: ignore[attr-defined]
-    return member
+    return member, has_proved_factor(request._request)
 
 
 class TokenRefresh(OpenView):

@@ -18,9 +18,10 @@ from core.tenancy.cache import make_key
 from core.tenancy.celery import TenantTask, queue_of
 from core.tenancy.channels import group_name
 from core.tenancy.rls import GROUP
-from tenants.isolation.registry import Broken, FenceKind, NotApplicable, proves
+from tenants.isolation.registry import Broken, FenceKind, NotApplicable, Unprovable, proves
 from tenants.provisioning.head import TEMPLATE
 
+_NO_RIGHTS = "42501"  # insufficient_privilege, of row security too
 _POWERS = ("rolcanlogin", "rolsuper", "rolcreatedb", "rolcreaterole", "rolreplication", "rolbypassrls")
 _MEMBER_OF = """
 SELECT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles r ON r.oid = m.member
@@ -55,11 +56,17 @@ def _asked(question: str, parameters: Any) -> list[tuple[Any, ...]]:
 
 
 def _refusal(tenant: TenantRef, statement: str, parameters: Any = ()) -> str | None:
-    """What PostgreSQL answers to the tenant's role, without names in it; None when it obeys."""
+    """How PostgreSQL refuses the tenant's role, without names in it; None when it obeys. Raises Unprovable.
+
+    Only a lack of rights is a refusal: a statement that fails for anything else says nothing of the fence.
+    """
     try:
         with _as_tenant(tenant) as cursor:
             cursor.execute(statement, parameters)
     except DatabaseError as error:
+        state = getattr(error.__cause__, "sqlstate", None)
+        if state != _NO_RIGHTS:
+            raise Unprovable(f"The attempt failed, but not for a lack of rights (SQLSTATE {state}).") from error
         return str(error).split("\n", 1)[0].split(' for table "')[0].split(" for schema ")[0]
     return None
 

@@ -17,7 +17,8 @@ from tenants.models.tenant import Tenant
 class ApiSession(models.Model):
     """A family of refresh tokens, of which one is good. It goes with the membership: who joins again begins anew.
 
-    `account_mark` is the account's session hash when it began, so that a changed password ends it.
+    `account_mark` is the account's session hash when it began, so that a changed password ends it; `factor` is
+    whether a second factor was proved then.
     """
 
     id = id_field()
@@ -27,6 +28,7 @@ class ApiSession(models.Model):
     name = models.CharField(_("name"), max_length=80, default="", blank=True)
     opened_from = models.CharField(_("opened from"), max_length=64, default="")
     account_mark = models.CharField(max_length=128, editable=False)
+    factor = models.BooleanField(default=False, db_default=False, editable=False)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     digest_before = models.CharField(max_length=64, default="", editable=False)
     created_at = models.DateTimeField(_("created"), default=utc_now)

@@ -14,6 +14,8 @@ from django.db.models import QuerySet
 
 from audit.api import Actor, record
 from core.faults import fault_point
+from tenants.centre.registry import REQUIRE_FACTOR
+from tenants.centre.selectors import setting_of
 from tenants.data import SessionEnd, TenantStatus, Tokens
 from tenants.errors import MemberNotFound, RefreshTokenInvalid, RefreshTokenUsed, SessionNotFound, WrongStatus
 from tenants.models import ApiSession, Membership
@@ -28,8 +30,13 @@ MOST = 20  # open ones of one member; the one that rested longest gives way
 
 
 @transaction.atomic
-def open_api_session(*, membership_id: str, name: str, address: str, acting: Actor, now: datetime) -> Tokens:
-    """A new session of a member whose credentials were checked. Raises MemberNotFound and WrongStatus."""
+def open_api_session(
+    *, membership_id: str, name: str, address: str, acting: Actor, now: datetime, factor: bool = False
+) -> Tokens:
+    """A new session of a member whose credentials were checked; `factor`: a second one too.
+
+    Raises MemberNotFound and WrongStatus.
+    """
     members = Membership.objects.select_related("user", "tenant").select_for_update(of=("self",))
     member = members.filter(pk=membership_id, user__is_active=True).first()
     if member is None:
@@ -43,6 +50,7 @@ def open_api_session(*, membership_id: str, name: str, address: str, acting: Act
         membership=member,
         name=name.strip()[:80],
         opened_from=address,
+        factor=factor,
         account_mark=member.user.get_session_auth_hash(),
         created_at=now,
         expires_at=now + LONGEST,
@@ -115,7 +123,9 @@ def end_reason(session: ApiSession) -> SessionEnd | None:
     """Why a session with its account and tenant can no longer be used, beside its own end; None when it can."""
     if not session.user.is_active or session.account_mark != session.user.get_session_auth_hash():
         return SessionEnd.ACCOUNT
-    return None if session.tenant.status == TenantStatus.ACTIVE else SessionEnd.TENANT
+    if session.tenant.status != TenantStatus.ACTIVE:
+        return SessionEnd.TENANT
+    return None if session.factor or not setting_of(session.tenant_id, REQUIRE_FACTOR) else SessionEnd.ACCOUNT
 
 
 @transaction.atomic

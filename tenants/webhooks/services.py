@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from audit.api import Actor, record
+from audit.api import Actor, fingerprint, record
 from core.errors import InvalidInput
 from core.http import UrlPolicy, check_url, tenant_policy
 from core.ids import new_ulid, prefixed
@@ -220,5 +221,8 @@ def _locked(endpoint_id: str) -> WebhookEndpoint:
 
 
 def _tell(action: str, tenant_id: str, endpoint: WebhookEndpoint, acting: Actor) -> None:
-    detail = {"url": endpoint.url, "events": endpoint.events}
+    """Of the address its server only: what follows may be a receiver's secret, and the log keeps it for years."""
+    parts = urlsplit(endpoint.url)
+    server = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    detail = {"url": server, "address": fingerprint(endpoint.url), "events": endpoint.events}
     record(action, actor=acting, tenant_id=tenant_id, target=prefixed("whe", endpoint.id), detail=detail)

@@ -57,3 +57,17 @@ def test_one_tenants_wish_is_no_other_tenants(demanded: Player, globex: Player) 
     mallory = member_in_a_browser(globex)
     mallory.password()
     assert mallory.client.get("/").status_code == 200
+
+
+def test_an_api_session_that_a_password_alone_opened_ends_when_a_factor_is_demanded(acme: Player, amy: Person) -> None:
+    caller, given = Caller(host="acme.localhost"), {"email": amy.name, "password": PASSWORD}
+    tokens = caller.post("/auth/tokens", given).json()
+    assert Caller(tokens["access_token"]).get(path_of(acme.tenant)).status_code == 200
+    amy.password()
+    amy.enrol()
+    proved = caller.post("/auth/tokens", {**given, "code": amy.code()}).json()
+    demand(acme, True)
+    assert Caller(tokens["access_token"]).get(path_of(acme.tenant)).status_code == 401
+    assert caller.post("/auth/tokens/refresh", {"refresh_token": tokens["refresh_token"]}).status_code == 401
+    assert Caller(proved["access_token"]).get(path_of(acme.tenant)).status_code == 200
+    assert caller.post("/auth/tokens/refresh", {"refresh_token": proved["refresh_token"]}).status_code == 200

@@ -144,6 +144,13 @@ def test_a_log_that_lets_others_names_in_is_seen(acme: Player) -> None:
     assert one(acme, "foreign_write_refused").outcome is Outcome.FAILED
 
 
+def test_a_write_that_fails_for_another_reason_is_no_proof_of_the_fence(acme: Player) -> None:
+    sql(f"CREATE POLICY open_door ON audit_auditentry FOR INSERT TO {GROUP} WITH CHECK (true)")
+    sql("ALTER TABLE audit_auditentry ADD CONSTRAINT odd CHECK (action <> 'check') NOT VALID")
+    result = one(acme, "foreign_write_refused")
+    assert (result.outcome, "23514" in result.evidence) == (Outcome.COULD_NOT_RUN, True)
+
+
 def test_a_data_key_that_is_gone_or_anothers_is_seen(acme: Player, globex: Player) -> None:
     theirs = TenantDataKey.objects.get(pk=globex.tenant.id)
     TenantDataKey.objects.filter(pk=acme.tenant.id).update(wrapped=bytes(theirs.wrapped))

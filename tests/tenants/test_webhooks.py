@@ -354,6 +354,17 @@ def test_an_endpoint_is_changed_and_removed_with_what_was_on_its_way(acme: Playe
         endpoint_of(acme.tenant.id, facts.id, now=utc_now())
 
 
+def test_what_follows_the_server_in_an_address_is_not_in_the_log(acme: Player, server: Receiver) -> None:
+    url = f"{server.url}/T0/acme-canary-path?token=acme-canary-query"
+    facts, _secret = add_endpoint(url=url, policy=LOCAL, **_common(acme))
+    change_endpoint(endpoint_id=facts.id, url=url + "2", policy=LOCAL, **_common(acme))
+    remove_endpoint(endpoint_id=facts.id, **_common(acme))
+    details = list(AuditEntry.objects.filter(action__startswith="webhooks.").values_list("detail", flat=True))
+    assert "acme-canary" not in json.dumps(details)
+    assert {detail["url"] for detail in details} == {f"http://127.0.0.1:{server.port}"}
+    assert len({detail["address"] for detail in details}) == 2
+
+
 def test_a_test_goes_to_one_endpoint(acme: Player, server: Receiver) -> None:
     facts, _secret = _add(acme, server)
     _add(acme, server)
