@@ -43,8 +43,11 @@ DAY = timedelta(days=1)
 
 @pytest.fixture(autouse=True)
 def _own_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A key made at NOW, in a secrets file of this test."""
-    monkeypatch.setenv("LUMOS_SECRETS_FILE", str(tmp_path / "secrets.json"))
+    """A key made at NOW, in a secrets file of this test, beside the master key that the database knows."""
+    shared, own = secrets_path(), tmp_path / "secrets.json"
+    known = json.loads(shared.read_text()) if shared.exists() else {}
+    own.write_text(json.dumps({name: value for name, value in known.items() if name.startswith("master_key")}))
+    monkeypatch.setenv("LUMOS_SECRETS_FILE", str(own))
     secrets.cache_clear()
     yield
     secrets.cache_clear()
