@@ -49,20 +49,30 @@ def writers() -> dict[str, str]:
     }
 
 
-def actions_of(node: ast.AST, path: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
-    """The actions that this code can record, itself or through what it calls."""
+def actions_of(node: ast.AST, path: str) -> frozenset[str]:
+    """The actions that this code can record, itself or through what it calls; each function is looked at once."""
+    found: set[str] = set()
+    waiting, met = [(node, path)], {id(node)}
+    while waiting:
+        piece, where = waiting.pop()
+        called, actions = _said(piece, where)
+        next_ones = [
+            (function, other) for name in called - _RECORDS for other, function in _of_name(name, where).items()
+        ]
+        if called & _RECORDS or any(_records(function) for function, _ in next_ones):
+            found |= actions
+        waiting += [each for each in next_ones if id(each[0]) not in met]
+        met |= {id(function) for function, _ in next_ones}
+    return frozenset(found)
+
+
+@cache
+def _said(node: ast.AST, path: str) -> tuple[frozenset[str], frozenset[str]]:
+    """What a piece of code calls or hands on by name, and which names of actions stand in it."""
     called = {_name(inner.func) for inner in ast.walk(node) if isinstance(inner, ast.Call)}
     called |= {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}  # handed on as a value
     texts = _texts(node).union(*(_texts(constants(path).get(name)) for name in called))
-    records = called & _RECORDS
-    found = {text for text in texts if _ACTION.fullmatch(text)}
-    deeper: set[str] = set()
-    for name in called - seen - _RECORDS:
-        for other, function in _of_name(name, path).items():
-            inner = actions_of(function, other, seen | called)
-            deeper |= inner
-            records |= {"through it"} if _records(function) else set()
-    return frozenset(deeper | (found if records else set()))
+    return frozenset(called), frozenset(text for text in texts if _ACTION.fullmatch(text))
 
 
 def _texts(node: ast.AST | None) -> set[str]:
@@ -83,6 +93,7 @@ def constants(path: str) -> dict[str, ast.AST]:
     }
 
 
+@cache
 def _records(function: ast.AST) -> bool:
     return any(isinstance(inner, ast.Call) and _name(inner.func) in _RECORDS for inner in ast.walk(function))
 

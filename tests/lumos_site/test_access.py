@@ -131,7 +131,10 @@ def test_each_page_of_the_admin_opens_to_the_roles_of_the_matrix_only(staged: An
     }
     refused = {address for address, status in opened.items() if status == 403}
     assert refused == {route.path for route in of("admin") if role not in route.operators}
-    assert {address: status for address, status in opened.items() if status >= 400 and status != 403} == {}
+    # What is named by its public id is the caller's own, such as a factor, and Otto has none.
+    wrong = {address: status for address, status in opened.items() if status >= 400 and status != 403}
+    assert {address: status for address, status in wrong.items() if "<str:public_id>" not in address} == {}
+    assert set(wrong.values()) <= {404}
 
 
 def test_who_may_only_look_at_a_row_cannot_send_a_change_of_it(staged: Any, role: OperatorRole) -> None:
