@@ -121,6 +121,6 @@ def test_the_apis_pages_work_offline_under_the_strict_policy(
     base = running_lumos.base_url if host == "operators" else running_lumos.portal_url("acme")
     with watched_page(browser) as page:
         page.goto(f"{base}/api/docs/")
-        expect(page.locator(".opblock").first).to_be_visible(timeout=15_000)
+        expect(page.locator(".opblock").first).to_be_visible(timeout=90_000)
         page.get_by_text("/api/v1/tenants", exact=True).first.click()
         expect(page.get_by_text("List tenants, newest first.")).to_be_visible()
