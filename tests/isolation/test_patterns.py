@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 TIMES = int(os.environ.get("LUMOS_PATTERN_TIMES") or 1000)
 CONTROL_TIMES = 100
 # What the library gets right, or refuses, by itself; the other patterns must show the foreign row without the fence.
-SAFE_ANYWAY = {"other_threads", "cache_awaited", "commit_hook"}
+SAFE_ANYWAY = {"other_threads", "commit_hook"}
 
 
 def found_pair() -> Pair:
