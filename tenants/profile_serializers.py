@@ -62,7 +62,9 @@ class NewOverrideSerializer(serializers.Serializer[Any]):
     field = serializers.ChoiceField(choices=[field.value for field in ProfileField if field not in NEVER_OVERRIDDEN])
     value = ValueField()
     reason = serializers.CharField(max_length=300)
-    valid_from = serializers.DateTimeField(required=False, allow_null=True, help_text="Leave out for now")
+    valid_from = serializers.DateTimeField(
+        required=False, allow_null=True, help_text="Left out, it counts from this moment"
+    )
     expires_at = serializers.DateTimeField(required=False, allow_null=True, help_text="Leave out for good")
 
 
