@@ -131,8 +131,8 @@ async def chunks(bench: Bench) -> list[Figure]:
     kinds: list[tuple[str, str, float, dict[str, float]]] = [
         ("back to back, 8 streams", "bench-200", 25, {"connections": 8, "seconds": bench.effort.seconds}),
         ("paced 10 ms, 100 streams", "bench-200x10", 50, {"connections": 100, "each": 2, "ramp_seconds": 1}),
-        ("paced 100 ms, 200 streams", "bench-30x100", 50, {"connections": 200, "each": 2, "ramp_seconds": 2}),
-        ("paced 100 ms, 1000 streams", "bench-30x100", 50, {"connections": 1000, "each": 2, "ramp_seconds": 3}),
+        ("paced 100 ms, 200 streams", "bench-150x100", 50, {"connections": 200, "each": 1, "ramp_seconds": 2}),
+        ("paced 100 ms, 1000 streams", "bench-150x100", 50, {"connections": 1000, "each": 1, "ramp_seconds": 3}),
     ]
     figures = []
     for name, model, goal, shape in kinds:

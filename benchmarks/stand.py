@@ -26,7 +26,7 @@ from lumos_site.devtools.servers import ThrowAway, running
 from lumos_site.roles import LISTEN_FD
 from lumos_site.supervisor.marks import MARK
 
-MODELS = ("bench-8", "bench-1", "bench-200", "bench-20x100", "bench-30x100", "bench-150x20", "bench-200x10")
+MODELS = ("bench-8", "bench-1", "bench-200", "bench-20x100", "bench-150x100", "bench-150x20", "bench-200x10")
 _MANY = 1_000_000_000
 
 CONFIGURATION = """

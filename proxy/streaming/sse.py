@@ -7,6 +7,7 @@ that is metered: usage, a finish reason, an error. Format: WHATWG HTML, 9.2 "Ser
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
@@ -18,6 +19,18 @@ LINE_LIMIT = 1024 * 1024
 DONE = b"data: [DONE]\n\n"
 _FIELDS = (b"data", b"event", b"id", b"retry", b":")
 _BYTES_PER_TOKEN = 4
+_find_metered = re.compile(rb'"(?:usage": ?\{|finish_reason": ?"|error":)').search
+
+
+def _plain_events(data: bytes) -> int:
+    """How many events a read holds when each is whole, one line of one JSON object, and says nothing that is metered;
+    0 when that is not so."""
+    if not data.startswith(b"data: {") or not data.endswith(b"}\n\n"):
+        return 0
+    ends = data.count(b"\n")
+    if ends != 2 and ends != 2 * data.count(b"}\n\ndata: {") + 2:
+        return 0
+    return 0 if _find_metered(data) else ends // 2
 
 
 class SseScanner:
@@ -54,15 +67,14 @@ class SseScanner:
 
     def feed(self, data: bytes) -> bytes:
         """Whole events to hand on, possibly none; raises ProviderMalformed. `[DONE]` is noted and kept back."""
+        if self.events and not self.done and not self._held:
+            count = _plain_events(data)
+            if count:
+                self.events += count
+                self.passed += len(data)
+                return data
         if self._held or data[-2:] != b"\n\n" or b"\r" in data:
             data = self._whole_events(data)
-            if not data:
-                return b""
-        count = data.count(b"\n\n")
-        if self.events and not self.done and self._is_plain(data, count):
-            self.events += count
-            self.passed += len(data)
-            return data
         return self._inspect(data)
 
     def close(self) -> None:
@@ -85,20 +97,6 @@ class SseScanner:
     def answered(self) -> bool:
         """Whether the answer came to its end, by its own word."""
         return self.done or self.finish_reason is not None
-
-    @staticmethod
-    def _is_plain(data: bytes, count: int) -> bool:
-        """Whether all `count` events are one JSON object each and none holds what is metered."""
-        return (
-            data.count(b"}\n\n") == count
-            and data.startswith(b"data: {")
-            and data.count(b"\n\ndata: {") == count - 1
-            and b'"usage":{' not in data
-            and b'"finish_reason":"' not in data
-            and b'"error":' not in data
-            and b'"usage": {' not in data
-            and b'"finish_reason": "' not in data
-        )
 
     def _whole_events(self, data: bytes) -> bytes:
         """The bytes up to the end of the last whole event, with line ends made uniform; keeps the rest."""

@@ -140,9 +140,10 @@ class Inbox:
 
     def _passes_on(self) -> bool:
         """Gives the sink what is there; whether it takes more."""
-        if self._sink is not None and self.parts and not self._sink(self._take()):
-            self._sink = None
-        return self._sink is not None
+        sink = self._sink
+        if sink is not None and self.parts and not sink(self._take()):
+            sink = self._sink = None
+        return sink is not None
 
     async def whole(self) -> bytes:
         """The rest of the body in one piece; raises the failure."""
@@ -179,7 +180,8 @@ class Inbox:
         data = parts[0] if len(parts) == 1 else b"".join(parts)
         self.parts = []
         self.size = 0
-        self._let_flow()
+        if self._paused:
+            self._let_flow()
         return data
 
     def _hold_back(self) -> None:
