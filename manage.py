@@ -12,13 +12,17 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lumos_site.settings.control")
     from django.core.management import execute_from_command_line
 
+    from core.conf import SecretsFixed
     from core.request_id import enter_request
     from core.tenancy import enter_platform_process
 
     if len(sys.argv) > 1 and sys.argv[1] not in SERVERS:
         enter_platform_process()
         enter_request("cmd")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except SecretsFixed as error:  # while the settings are read, before any command can say it
+        sys.exit(f"{error.message}. {error.next_step}.")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,9 @@ LumosError
 │   ├── FactorNotFound
 │   └── SessionNotFound
 ├── Unavailable
-│   └── ProviderFailed
+│   ├── CodesSealed
+│   ├── ProviderFailed
+│   └── ProviderBusy
 └── Conflict
     ├── FactorThere
     ├── AddressTaken
@@ -44,6 +46,11 @@ class NoSignInWaiting(NotAuthenticated):
 class LastFactor(PermissionRefused):
     code = "last_factor"
     title = "This account may not be left without a second factor"
+
+
+class CodesSealed(Unavailable):
+    code = "codes_sealed"
+    title = "Codes of authenticator apps cannot be checked while this installation lacks its master key"
 
 
 class FactorNotFound(NotFound):
@@ -84,6 +91,11 @@ class NoProvider(NotFound):
 class ProviderFailed(Unavailable):
     code = "identity_provider_failed"
     title = "The identity provider does not answer as it should"
+
+
+class ProviderBusy(Unavailable):
+    code = "identity_provider_busy"
+    title = "Too many people wait for the identity provider; try again in a few seconds"
 
 
 class IdentityTaken(Conflict):

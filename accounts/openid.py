@@ -55,6 +55,7 @@ class Claims:
     subject: str
     email: str = ""
     name: str = ""
+    email_denied: bool = False  # the provider says itself that it did not check the address
 
 
 def discover(http: SafeClient, issuer: str) -> Mapping[str, str]:
@@ -92,9 +93,8 @@ def address_to_ask(document: Mapping[str, str], client: Client, question: Questi
     return f"{address}{'&' if '?' in address else '?'}{urlencode(query)}"
 
 
-def redeem(http: SafeClient, client: Client, question: Question, code: str) -> Claims:
-    """Who it is, for the code that the browser brought back. Raises ProviderFailed and SignInRefused."""
-    document = discover(http, client.issuer)
+def redeem(http: SafeClient, document: Mapping[str, str], client: Client, question: Question, code: str) -> str:
+    """The token for the code that the browser brought back, believed in nothing yet. Raises ProviderFailed."""
     body = {
         "grant_type": "authorization_code",
         "code": code,
@@ -106,10 +106,23 @@ def redeem(http: SafeClient, client: Client, question: Question, code: str) -> C
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
     content = urlencode(body).encode()
     token = _json(_ask(lambda: http.post(document["token_endpoint"], content=content, headers=headers))).get("id_token")
-    keys = _json(_ask(lambda: http.get(document["jwks_uri"])))
     if not isinstance(token, str):
         raise ProviderFailed("The provider gave no token that says who it is")
-    return claims_in(token, keys, client, question.nonce)
+    return token
+
+
+def fetch_keys(http: SafeClient, document: Mapping[str, str]) -> Mapping[str, Any]:
+    """The keys that the provider publishes. Raises ProviderFailed."""
+    return _json(_ask(lambda: http.get(document["jwks_uri"])))
+
+
+def is_of_known_key(token: str, keys: Mapping[str, Any]) -> bool:
+    """Whether one of these keys fits the token; when none does, the provider may have changed them."""
+    try:
+        _key(token, keys)
+    except _UNREADABLE:
+        return False
+    return True
 
 
 def claims_in(token: str, keys: Mapping[str, Any], client: Client, nonce: str) -> Claims:
@@ -135,7 +148,8 @@ def claims_in(token: str, keys: Mapping[str, Any], client: Client, nonce: str) -
     subject = said["sub"]
     if not isinstance(subject, str) or not 1 <= len(subject) <= _LONGEST_SUBJECT or not is_storable(subject):
         raise SignInRefused()
-    return Claims(subject, _text(said, "email"), _text(said, "name"))
+    denied = str(said.get("email_verified", True)).lower() != "true"
+    return Claims(subject, _text(said, "email"), _text(said, "name"), denied)
 
 
 def _key(token: str, keys: Mapping[str, Any]) -> jwt.PyJWK:

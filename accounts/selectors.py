@@ -12,10 +12,10 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.utils.crypto import constant_time_compare
 
-from accounts.adapters import factors_of
 from accounts.browsers import browser_name
 from accounts.data import FactorFacts, FactorKind, Place, SessionFacts
 from accounts.models import IdentityProvider
+from accounts.recovery import codes_left
 
 
 def has_factor(account_id: int) -> bool:
@@ -47,13 +47,12 @@ def identity_provider(tenant_id: str) -> IdentityProvider | None:
 def factors_shown(account_id: int) -> list[FactorFacts]:
     """The account's factors in the order in which they were added."""
     rows = Authenticator.objects.filter(user_id=account_id).order_by("pk")
-    with factors_of(account_id):
-        return [_facts(row) for row in rows]
+    return [_facts(row) for row in rows]
 
 
 def _facts(row: Authenticator) -> FactorFacts:
     kind = FactorKind(row.type)
-    left = len(row.wrap().get_unused_codes()) if kind is FactorKind.RECOVERY else 0
+    left = codes_left(row) if kind is FactorKind.RECOVERY else 0
     name = str(row.data.get("name", "")) if kind is FactorKind.PASSKEY else ""
     return FactorFacts(str(row.pk), kind, name, row.created_at, row.last_used_at, left)
 

@@ -1,8 +1,10 @@
 """How often somebody may try a password or a code; owns the counters in Redis, and fails closed when Redis is away.
 
 Passwords: per address and account, and per address alone. Codes of a second step: per account, from wherever they
-come, because who guesses them knows the password. Each in a window that begins with the first attempt. The account is
-part of a counter's name as an HMAC only. `realm` tells sign-in pages apart: a tenant's id, or `operators`.
+come, because who guesses them knows the password. Sign-ins that name nobody yet, by a passkey or through an identity
+provider: per address and place, and only those that led nowhere. Each in a window that begins with the first attempt.
+The account is part of a counter's name as an HMAC only. `realm` tells sign-in pages apart: a tenant's id, or
+`operators`.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ WINDOW_SECONDS = 900
 PER_ACCOUNT = 8
 PER_ADDRESS = 60
 CODES_PER_ACCOUNT = 8
+ASKINGS_PER_ADDRESS = 30
 
 
 class TooManyAttempts(TooManyRequests):
@@ -46,6 +49,16 @@ def count_code(account: str) -> None:
 def forget_codes(account: str) -> None:
     """After a right code the account starts anew."""
     control().delete(_code_key(account))
+
+
+def count_asking(*, realm: str, address: str) -> None:
+    """Count before somebody is looked for who has named no account. Raises as `count_attempt` does."""
+    _count_all({_account_key(realm, address, ""): ASKINGS_PER_ADDRESS})
+
+
+def forget_askings(*, realm: str, address: str) -> None:
+    """Somebody came in: colleagues behind one address do not shut one another out."""
+    forget_attempts(realm=realm, address=address, account="")
 
 
 def _count_all(names: Mapping[str, int]) -> None:

@@ -6,6 +6,7 @@ start at once agree. A deployment of many machines sets LUMOS_SECRETS_FILE to a 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -17,8 +18,11 @@ from functools import cache
 from pathlib import Path
 from typing import TextIO
 
+from core.errors import Unavailable
 from core.faults import fault_point
 
+# A single file that is mounted is busy; a file of a secret's volume, or a folder of others, cannot be written.
+_FIXED = frozenset({errno.EBUSY, errno.EROFS, errno.EACCES, errno.EPERM, errno.EXDEV})
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -35,6 +39,11 @@ def secrets_path() -> Path:
     return Path(os.environ.get("LUMOS_SECRETS_FILE") or var_dir() / "secrets.json")
 
 
+class SecretsFixed(Unavailable):
+    code = "secrets_fixed"
+    title = "The secrets file cannot be written where it is"
+
+
 class Secrets:
     """Values by name. `repr` shows names only."""
 
@@ -47,8 +56,8 @@ class Secrets:
         return f"Secrets({str(self._path)!r}, names={sorted(self._values)})"
 
     def get(self, name: str, make: Callable[[], str] = lambda: random.token_urlsafe(32)) -> str:
-        """The value called `name`, made and stored when there is none yet."""
-        if name not in self._values:
+        """The value called `name`, made and stored when there is none yet. Raises SecretsFixed."""
+        if name not in self._values and not self.find(name):
             with self._locked() as stored:
                 stored.setdefault(name, "")
                 stored[name] = stored[name] or make()
@@ -68,7 +77,7 @@ class Secrets:
         return self._values.get(name)
 
     def put(self, changes: Mapping[str, str | None]) -> None:
-        """Store values under their names; None takes a name away. All of it or nothing."""
+        """Store values under their names; None takes a name away. All of it or nothing. Raises SecretsFixed."""
         with self._locked() as stored:
             stored.update({name: value for name, value in changes.items() if value is not None})
             for name in [name for name, value in changes.items() if value is None]:
@@ -77,14 +86,15 @@ class Secrets:
 
     @contextmanager
     def _locked(self) -> Iterator[dict[str, str]]:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._held() as file:
-            before = file.read()
-            stored: dict[str, str] = json.loads(before or "{}")
-            yield stored
-            after = json.dumps(stored, indent=1)
-            if after != before:
-                _replace(file, Path(os.path.realpath(self._path)), after)
+        with _said_clearly(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._held() as file:
+                before = file.read()
+                stored: dict[str, str] = json.loads(before or "{}")
+                yield stored
+                after = json.dumps(stored, indent=1)
+                if after != before:
+                    _replace(file, Path(os.path.realpath(self._path)), after)
 
     @contextmanager
     def _held(self) -> Iterator[TextIO]:
@@ -95,6 +105,22 @@ class Secrets:
                 if self._path.exists() and os.path.samestat(os.fstat(file.fileno()), self._path.stat()):
                     yield file
                     return
+
+
+@contextmanager
+def _said_clearly(path: Path) -> Iterator[None]:
+    """What an operating system calls busy or read-only, in words that say what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FIXED:
+            raise
+        why = f"The secrets file {path} cannot be written where it is ({os.strerror(error.errno)})"
+        step = (
+            "Mount the folder that holds it, writable, not the single file, and let LUMOS_SECRETS_FILE name the file "
+            "in it; it is replaced as a whole, so that no crash leaves half of it"
+        )
+        raise SecretsFixed(why, next_step=step) from error
 
 
 def _replace(old: TextIO, path: Path, text: str) -> None:

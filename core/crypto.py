@@ -122,6 +122,11 @@ def unseal(sealed: str, *, context: str) -> str:
         raise SealBroken() from error
 
 
+def is_oldest_form(sealed: str) -> bool:
+    """Whether it was sealed by the first releases: only who knows its context can seal it anew."""
+    return sealed.startswith(f"{_OLDEST}.")
+
+
 def rewrapped(text: str, version: int) -> str:
     """`text` with each envelope in it wrapped by that version of the master key; raises Sealed.
 

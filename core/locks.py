@@ -1,7 +1,7 @@
-"""Advisory locks of PostgreSQL that outlast a transaction and end with their session; owns no number of a lock.
+"""Advisory locks of PostgreSQL: held for a transaction or for longer; owns no number of a lock.
 
-For work of several transactions that one process does at a time. A process that is killed gives its lock back with
-its connection, so nobody waits for a lease to run out.
+For work that is done by one at a time and where there is no row to hold. A process that is killed gives its lock back
+with its connection, so nobody waits for a lease to run out.
 """
 
 from __future__ import annotations
@@ -28,3 +28,12 @@ def alone(kind: int, name: str = "") -> Iterator[bool]:
         if mine and connection.is_usable():
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", arguments)
+
+
+def wait_turn(kind: int, name: str) -> None:
+    """Wait until nobody else does what `kind` and `name` stand for, and keep others from it until the transaction ends.
+
+    For what is counted or looked for before it is made: whoever looks before the lock sees what is about to change.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [kind, name])

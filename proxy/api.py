@@ -12,6 +12,7 @@ from proxy.services import (
     change_provider,
     provider_key_is,
     remove_provider_key,
+    seal_provider_keys_anew,
     set_provider_key,
 )
 from proxy.tokens import BROWSER_TOKEN_SECONDS, mint_browser_token
@@ -42,6 +43,7 @@ __all__ = [
     "publish_tenant",
     "remove_provider_key",
     "republish_all",
+    "seal_provider_keys_anew",
     "seed_demo_provider",
     "seed_from_env",
     "set_provider_key",

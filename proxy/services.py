@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from hmac import compare_digest
 from typing import Any
@@ -13,7 +14,7 @@ from django.db.models import Model as Row
 from django.utils.translation import gettext as _
 
 from audit.api import Actor, emit, record
-from core.crypto import seal, unseal
+from core.crypto import SealBroken, is_oldest_form, seal, unseal
 from core.errors import Conflict, InvalidInput, NotFound
 from core.http import UrlRefused, check_url, operator_policy
 from proxy.catalogue import seal_context
@@ -88,6 +89,24 @@ def set_provider_key(*, provider: str, plaintext: str, acting: Actor, now: datet
     )
     _tell("providers.set_key", row.name, acting, {"key": name, "last_four": key.last_four})
     return key
+
+
+@transaction.atomic
+def seal_provider_keys_anew(*, acting: Actor, now: datetime) -> int:
+    """Seal those of the oldest form as all others are, so that they can be wrapped anew; how many. Raises Sealed.
+
+    What does not open stays as it is, and must be entered again.
+    """
+    changed = 0
+    for key in ProviderKey.objects.select_for_update(of=("self",)).select_related("provider"):
+        context = seal_context(key.provider_id)
+        with suppress(SealBroken):
+            if is_oldest_form(key.sealed):
+                key.sealed = seal(unseal(key.sealed, context=context), context=context)
+                key.save(update_fields=["sealed"])
+                _tell("providers.seal_key_anew", key.provider.name, acting, {"key": key.name})
+                changed += 1
+    return changed
 
 
 def provider_key_is(plaintext: str, *, provider: str, name: str = "main") -> bool:

@@ -13,14 +13,14 @@ from quotas.data import ThresholdReached
 from quotas.engine import upkeep
 from quotas.models import QuotaAlert
 from quotas.values import shown_value
-from tenants.api import TenantNotFound, portal_address, setting_of, tenant_by_id
+from tenants.api import TenantNotFound, find_account, portal_address, readers_among, setting_of, tenant_by_id
 
 _LABELS = dict(QuotaAlert._meta.get_field("dimension").flatchoices)
 
 
 @subscribe(ThresholdReached)
 def write_to_recipients(event: ThresholdReached) -> None:
-    """By mail, to whom the tenant's settings name."""
+    """By mail, to whom the tenant's settings name; not to accounts that never confirmed to read mail there."""
     try:
         tenant = tenant_by_id(event.tenant_id)
     except TenantNotFound:
@@ -35,6 +35,9 @@ def write_to_recipients(event: ThresholdReached) -> None:
         "link": portal_address(tenant, "/usage/"),
     }
     for address in setting_of(tenant.id, "alerts.recipients"):
+        account = find_account(address)
+        if account is not None and not readers_among([account.pk]):
+            continue
         queue_mail(Letter("quota_alert", address, "en", context, tenant_id=tenant.id), now=utc_now())
 
 

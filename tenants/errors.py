@@ -34,6 +34,7 @@ LumosError
 │   ├── SlugTaken
 │   ├── LastSuperOperator
 │   ├── LastOwner
+│   ├── AddressNotProved
 │   ├── TooManyKeys
 │   ├── WouldLockOut
 │   └── WrongStatus
@@ -207,6 +208,11 @@ class RefreshTokenUsed(Conflict):
 class FactorNotProved(NotAuthenticated):
     code = "second_factor_not_proved"
     title = "This session has not proved a second factor"
+
+
+class AddressNotProved(Conflict):
+    code = "address_not_proved"
+    title = "Owners and admins have an e-mail address that is confirmed"
 
 
 class HandoverInvalid(PermissionRefused):

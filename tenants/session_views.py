@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.api import Actor, caller_actor
-from core.address import client_address
+from core.address import client_address, exact_address
 from core.attempts import count_attempt
 from core.clock import utc_now
 from core.errors import InvalidInput, NotAuthenticated
@@ -29,6 +29,7 @@ from tenants.authentication import MemberSession
 from tenants.credentials import MemberCredentials, member_by_credentials
 from tenants.errors import RefreshTokenInvalid, SessionNotFound, WrongCredentials
 from tenants.models import Membership, Tenant
+from tenants.networks import check_portal_address, portal_networks_of
 from tenants.roles import Permission
 from tenants.selectors import api_sessions_of
 from tenants.services.sessions import end_api_session, open_api_session, renew_api_session
@@ -75,6 +76,7 @@ def _by_credentials(request: Request, given: dict[str, str]) -> tuple[Membership
     tenant = here or Tenant.objects.filter(pk=given["tenant"]).first()
     if tenant is None or given.get("tenant", tenant.id) != tenant.id:
         raise WrongCredentials()
+    check_portal_address(portal_networks_of(tenant.id), exact_address(request._request))
     sent = MemberCredentials(given["email"], given.get("password", ""), given["code"])
     return member_by_credentials(request._request, tenant, sent)
 
@@ -100,11 +102,12 @@ class TokenRefresh(OpenView):
         """Exchange a refresh token for a new pair. A token that was exchanged before ends its session."""
         token = checked(RefreshSerializer, request)["refresh_token"]
         try:
-            return Response(TokensSerializer(renew_api_session(token=token, now=utc_now())).data)
+            tokens = renew_api_session(token=token, address=exact_address(request._request), now=utc_now())
         except RefreshTokenInvalid:
             address = client_address(request._request)
             count_attempt(realm=REFRESH_REALM, address=address, account=token[:40])
             raise
+        return Response(TokensSerializer(tokens).data)
 
 
 class TokenDetail(ApiView):

@@ -21,7 +21,7 @@ from accounts.selectors import has_factor
 from accounts.services.passkeys import account_behind, add_passkey, begin_to_add, begin_to_use
 from accounts.services.sign_in import let_in
 from core.address import client_address
-from core.attempts import count_attempt
+from core.attempts import count_asking, forget_askings
 from core.clock import utc_now
 from core.errors import LumosError
 
@@ -53,13 +53,15 @@ def enter(request: HttpRequest, face: Face, may_enter: Callable[[User], bool]) -
     place, now = face.place(request), utc_now()
     if "begin" in request.POST:
         return challenge(request, place, None)
+    counted = {"realm": f"passkey|{place.realm}", "address": client_address(request)}
     try:
-        count_attempt(realm=place.realm, address=client_address(request), account="passkey")
+        count_asking(**counted)
         account = account_behind(request, place=place, credential=credential_in(request), now=now)
         if not may_enter(account):
             raise WrongPasskey()
     except LumosError as error:
         return face.draw(request, "refused", error)
+    forget_askings(**counted)
     let_in(request, account=account, place=place, by="webauthn", factor=True, now=now)
     wanted = request.POST.get("next", "")
     return HttpResponseRedirect(safe_address(request, wanted, face.address(face.home)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 
 from allauth.mfa.totp.internal.auth import generate_totp_secret
 from django.contrib import messages
@@ -18,8 +19,9 @@ from accounts.selectors import address_of, factors_shown, has_factor, has_proved
 from accounts.services.factors import add_app, remove_factor, renew_codes
 from accounts.services.sessions import end_other_sessions, end_sign_in
 from core.clock import utc_now
-from core.crypto import seal, unseal
+from core.crypto import SealBroken, seal, unseal
 from core.errors import LumosError
+from core.master_keys import Sealed
 from core.proof import note_proof
 
 _SECRET = "app_secret"  # noqa: S105 - the name of a mark in the session, which keeps the secret sealed
@@ -51,7 +53,10 @@ def _overview(request: HttpRequest, face: Face, error: LumosError | None = None)
 def add_an_app(request: HttpRequest, face: Face) -> HttpResponse:
     """Shows the secret to scan, and takes the first code of who has scanned it."""
     account = account_of(request)
-    secret = _secret(request, account)
+    try:
+        secret = _secret(request, account)
+    except LumosError as error:
+        return face.draw(request, "refused", error)
     if request.method != "POST":
         return _draw_app(request, face, account, secret)
     first, now = not has_factor(account.pk), utc_now()
@@ -74,11 +79,15 @@ def after_first_factor(request: HttpRequest, face: Face, first: bool) -> None:
 
 
 def _secret(request: HttpRequest, account: User) -> str:
-    """The secret that this browser is being shown, kept sealed in its session until a code proves that it arrived."""
+    """The secret that this browser is being shown, kept sealed in its session until a code proves that it arrived.
+
+    One that does not open any more, because the master key was changed meanwhile, gives way to a new one.
+    """
     context = f"django_session|{account.pk}|{_SECRET}"
     sealed = request.session.get(_SECRET)
-    if sealed:
-        return unseal(sealed, context=context)
+    with suppress(SealBroken, Sealed):
+        if sealed:
+            return unseal(sealed, context=context)
     secret: str = generate_totp_secret()
     request.session[_SECRET] = seal(secret, context=context)
     return secret

@@ -5,6 +5,7 @@ Guesses are counted before a code is looked at, per account and from wherever th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from allauth.mfa.models import Authenticator
@@ -16,10 +17,12 @@ from django.utils.translation import gettext as _
 
 from accounts.adapters import factors_of
 from accounts.data import FactorKind, Who
-from accounts.errors import FactorNotFound, FactorThere, LastFactor, WrongCode
+from accounts.errors import CodesSealed, FactorNotFound, FactorThere, LastFactor, WrongCode
+from accounts.recovery import codes_left, note_digests, note_missing_digests, use_recovery_code
 from accounts.selectors import has_factor
 from audit.api import record
 from core.attempts import count_code, forget_codes
+from core.master_keys import Sealed
 
 _TYPED = (FactorKind.APP, FactorKind.RECOVERY)  # factors whose proof is a code that a person types
 
@@ -62,26 +65,44 @@ def renew_codes(*, who: Who, now: datetime) -> tuple[str, ...]:
 
 
 def _new_codes(who: Who, account: User) -> tuple[str, ...]:
-    codes = tuple(RecoveryCodes.activate(account).get_unused_codes())
+    made = RecoveryCodes.activate(account)
+    codes = tuple(made.get_unused_codes())
+    note_digests(made.instance)
     tell(who, "factors.renew_codes", {"count": len(codes)})
     return codes
 
 
 def use_code(*, who: Who, code: str, now: datetime) -> FactorKind:
-    """Accept a code of the account's app, or one of its recovery codes, once. Raises WrongCode and TooManyAttempts."""
+    """Accept a code of the account's app, or one of its recovery codes, once.
+
+    Raises WrongCode, TooManyAttempts, and CodesSealed when it may be an app's and cannot be checked.
+    """
     count_code(str(who.account_id))
     with transaction.atomic(), factors_of(who.account_id):
-        rows = Authenticator.objects.filter(user_id=who.account_id, type__in=_TYPED).order_by("-type")
-        row = next((row for row in rows if row.wrap().validate_code(code)), None)
-        if row is None:
-            raise WrongCode()
+        rows = list(Authenticator.objects.filter(user_id=who.account_id, type__in=_TYPED).order_by("-type"))
+        row = _row_of(rows, code)
+        note_missing_digests(rows)
         Authenticator.objects.filter(pk=row.pk).update(last_used_at=now)
         kind = FactorKind(row.type)
         if kind is FactorKind.RECOVERY:
             row.refresh_from_db()
-            tell(who, "factors.use_recovery_code", {"left": len(row.wrap().get_unused_codes())})
+            tell(who, "factors.use_recovery_code", {"left": codes_left(row)})
     forget_codes(str(who.account_id))
     return kind
+
+
+def _row_of(rows: Iterable[Authenticator], code: str) -> Authenticator:
+    """The factor that the code is of, and is used up."""
+    sealed: Sealed | None = None
+    for row in rows:
+        try:
+            if use_recovery_code(row, code) if row.type == FactorKind.RECOVERY else row.wrap().validate_code(code):
+                return row
+        except Sealed as error:
+            sealed = error
+    if sealed is not None:
+        raise CodesSealed(next_step=_("Use a passkey or one of your recovery codes.")) from sealed
+    raise WrongCode()
 
 
 @transaction.atomic

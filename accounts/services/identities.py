@@ -14,17 +14,21 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
+from django.utils.translation import gettext as _
 
+from accounts.asking import document_of, who_came
 from accounts.data import Place
 from accounts.errors import IdentityTaken, NoProvider, NoSignInWaiting, SignInRefused
 from accounts.models import Identity, IdentityProvider
-from accounts.openid import Claims, Question, address_to_ask, discover, redeem
+from accounts.openid import Claims, Question, address_to_ask
 from accounts.services.factors import tell
-from accounts.services.providers import client_of
-from accounts.services.sign_in import begin_sign_in, who_is
-from core.http import SafeClient, tenant_policy
+from accounts.services.providers import TURN, client_of
+from accounts.services.sign_in import PROVIDER, begin_sign_in, who_is
+from core.address import client_address
+from core.attempts import count_asking, forget_askings
 from core.ids import new_ulid
-from tenants.api import Role, admit_account, membership_of
+from core.locks import wait_turn
+from tenants.api import Role, admit_account, is_domain_allowed, membership_of
 
 _MARK = "openid_question"
 _MINUTES = 10
@@ -35,10 +39,12 @@ def begin_at_provider(
 ) -> str:
     """Where to send the browser. `tie_to`: the signed-in account that wants the identity for itself.
 
-    Raises NoProvider and ProviderFailed.
+    Raises NoProvider, ProviderFailed, ProviderBusy, and TooManyAttempts.
     """
+    count_asking(realm=_realm(place), address=client_address(request))
     row = provider_of(place.tenant_id)
-    document = discover(_http(), row.issuer)
+    client = client_of(row, redirect_uri)
+    document = document_of(row.tenant_id, row.issuer, now)
     question = Question(secrets.token_urlsafe(32), secrets.token_urlsafe(32), secrets.token_urlsafe(48))
     request.session[_MARK] = {
         "tenant": place.tenant_id,
@@ -50,14 +56,16 @@ def begin_at_provider(
         "tie_to": tie_to,
         "at": now.timestamp(),
     }
-    return address_to_ask(document, client_of(row, redirect_uri), question)
+    return address_to_ask(document, client, question)
 
 
 def finish_at_provider(request: HttpRequest, *, place: Place, redirect_uri: str, now: datetime) -> tuple[bool, str]:
     """The browser is back: whether it is signed in (else a second factor is waited for), and where it wanted to go.
 
-    Raises NoSignInWaiting, SignInRefused, ProviderFailed, NoProvider and IdentityTaken.
+    Raises NoSignInWaiting, SignInRefused, ProviderFailed, ProviderBusy, NoProvider, IdentityTaken and TooManyAttempts.
     """
+    asked = {"realm": _realm(place), "address": client_address(request)}
+    count_asking(**asked)
     mark = request.session.pop(_MARK, None)  # each state is answered once, whatever comes of it
     row = provider_of(place.tenant_id)
     given = request.GET.get("state", "")
@@ -69,13 +77,15 @@ def finish_at_provider(request: HttpRequest, *, place: Place, redirect_uri: str,
     if request.GET.get("iss", row.issuer) != row.issuer or not request.GET.get("code"):
         raise SignInRefused()
     question = Question(mark["state"], mark["nonce"], mark["verifier"])
-    claims = redeem(_http(), client_of(row, redirect_uri), question, request.GET["code"])
+    claims = who_came(row.tenant_id, client_of(row, redirect_uri), question, request.GET["code"], now)
     if mark["tie_to"] is not None:
         _tie(request, row, claims, account_id=mark["tie_to"], place=place, now=now)
         return True, mark["back_to"]
-    account = account_of_identity(row=row, claims=claims, place=place, now=now)
     back_to: str = mark["back_to"]
-    done = begin_sign_in(request, account=account, place=place, back_to=back_to, now=now, by="openid")
+    with transaction.atomic():  # with its session, so that whoever removes the provider finds both or neither
+        account = account_of_identity(row=row, claims=claims, place=place, now=now)
+        done = begin_sign_in(request, account=account, place=place, back_to=back_to, now=now, by=PROVIDER)
+    forget_askings(**asked)
     return done, back_to
 
 
@@ -83,8 +93,9 @@ def finish_at_provider(request: HttpRequest, *, place: Place, redirect_uri: str,
 def account_of_identity(*, row: IdentityProvider, claims: Claims, place: Place, now: datetime) -> User:
     """Whose identity it is; made for somebody new where the tenant wants that. Raises SignInRefused.
 
-    An account is a member of the tenant or it does not come in.
+    An account is a member of the tenant or it does not come in. Two who come at once with one identity are one.
     """
+    _hold(row)
     known = _identities(row, claims).select_related("user").select_for_update(of=("self",)).first()
     if known is None:
         if not row.admits:
@@ -98,7 +109,12 @@ def account_of_identity(*, row: IdentityProvider, claims: Claims, place: Place, 
 
 
 def _admit(row: IdentityProvider, claims: Claims, place: Place, now: datetime) -> User:
-    """A new account of its own, without an address: what the provider says of it must not be found as somebody's."""
+    """A new account of its own, without an address: what the provider says of it must not be found as somebody's.
+
+    Where the tenant takes in people of certain domains only, the provider must say that it is one of theirs.
+    """
+    if not is_domain_allowed(row.tenant_id, "" if claims.email_denied else claims.email):
+        raise SignInRefused(_("This workspace takes in people of certain e-mail domains only."))
     account = User(username=f"openid-{new_ulid()}", first_name=(claims.name or claims.email)[:150])
     account.set_unusable_password()
     account.save()
@@ -117,12 +133,20 @@ def _tie(
     account = request.user
     if not isinstance(account, User) or account.pk != account_id or membership_of(account.pk, row.tenant_id) is None:
         raise SignInRefused()
+    _hold(row)
     known = _identities(row, claims).first()
     if known is not None and known.user_id != account.pk:
         raise IdentityTaken()
     if known is None:
         _keep(row, claims, account, now)
         tell(who_is(account, place), "identities.tie", {"issuer": row.issuer, "said_email": claims.email})
+
+
+def _hold(row: IdentityProvider) -> None:
+    """Wait for whoever looks for an identity there, or changes the provider. Raises NoProvider if it changed."""
+    wait_turn(TURN, row.tenant_id)
+    if provider_of(row.tenant_id).issuer != row.issuer:
+        raise NoProvider()
 
 
 def _keep(row: IdentityProvider, claims: Claims, account: User, now: datetime) -> None:
@@ -149,5 +173,5 @@ def provider_of(tenant_id: str) -> IdentityProvider:
     return row
 
 
-def _http() -> SafeClient:
-    return SafeClient(tenant_policy())
+def _realm(place: Place) -> str:
+    return f"openid|{place.realm}"

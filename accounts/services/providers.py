@@ -8,13 +8,19 @@ from datetime import datetime
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts.asking import forget, look_afresh
 from accounts.models import Identity, IdentityProvider
-from accounts.openid import Client, discover
+from accounts.openid import Client
+from accounts.services.sessions import end_sessions_through_provider
 from audit.api import Actor, record
 from core.errors import InvalidInput
 from core.http import SafeClient, check_url, tenant_policy
+from core.locks import wait_turn
 from tenants.api import Role, seal_for_tenant, unseal_for_tenant
 
+TURN = (
+    7_052_061  # advisory lock, with the tenant's id: one identity or provider of it is looked for or changed at a time
+)
 _TABLE, _FIELD = "accounts_identityprovider", "sealed_secret"
 
 
@@ -34,14 +40,16 @@ def set_identity_provider(
 ) -> IdentityProvider:
     """Let the tenant's people sign in there. Asks the provider first, so that a mistake is told and nothing changes.
 
-    Another issuer needs its secret anew. Raises InvalidInput, UrlRefused and ProviderFailed.
+    Another issuer needs its secret anew, and ends what the one before opened. Raises InvalidInput, UrlRefused,
+    ProviderFailed and ProviderBusy.
     """
     if given.role is Role.OWNER:
         raise InvalidInput(_("Owners are made by owners, not by a provider."), fields={"role": [_("may not be owner")]})
     if http is None:
         check_url(given.issuer, policy=tenant_policy(), field="issuer")
-    discover(http or SafeClient(tenant_policy()), given.issuer)
+    look_afresh(tenant_id, given.issuer, now, http)
     with transaction.atomic():
+        wait_turn(TURN, tenant_id)
         before = IdentityProvider.objects.select_for_update().filter(pk=tenant_id).first()
         kept = before.sealed_secret if before is not None and before.issuer == given.issuer else ""
         if not given.secret and not kept:
@@ -57,22 +65,31 @@ def set_identity_provider(
                 "changed_at": now,
             },
         )
-        detail = {"issuer": row.issuer, "client_id": row.client_id, "admits": row.admits, "role": row.role}
+        detail: dict[str, object] = {
+            "issuer": row.issuer,
+            "client_id": row.client_id,
+            "admits": row.admits,
+            "role": row.role,
+        }
+        if before is not None and before.issuer != row.issuer:
+            detail["ended"] = end_sessions_through_provider(tenant_id=tenant_id, acting=acting, now=now)
         record("identity_providers.set", actor=acting, tenant_id=tenant_id, target=row.issuer, detail=detail)
     return row
 
 
 @transaction.atomic
 def remove_identity_provider(*, tenant_id: str, acting: Actor, now: datetime) -> None:
-    """Nobody signs in there any more; accounts and memberships stay, the ties to the provider go."""
+    """Nobody signs in there any more; accounts and memberships stay, ties to the provider and its sessions go."""
+    wait_turn(TURN, tenant_id)
     row = IdentityProvider.objects.select_for_update().filter(pk=tenant_id).first()
     if row is None:
         return
+    ended = end_sessions_through_provider(tenant_id=tenant_id, acting=acting, now=now)
     ties, _kinds = Identity.objects.filter(tenant_id=tenant_id).delete()
     row.delete()
-    record(
-        "identity_providers.remove", actor=acting, tenant_id=tenant_id, target=row.issuer, detail={"identities": ties}
-    )
+    detail = {"identities": ties, "ended": ended}
+    record("identity_providers.remove", actor=acting, tenant_id=tenant_id, target=row.issuer, detail=detail)
+    forget(tenant_id)
 
 
 def client_of(row: IdentityProvider, redirect_uri: str) -> Client:

@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 
 from accounts.data import Who
 from accounts.errors import SessionNotFound
+from accounts.models import Identity
 from accounts.services.factors import tell
 from audit.api import Actor, record
 from tenants.api import end_api_sessions_of
@@ -55,6 +56,18 @@ def reset_factors(*, account: User, acting: Actor, reason: str, now: datetime) -
     target = account.get_username()
     record("factors.reset", actor=acting, tenant_id=None, target=target, reason=reason, detail=detail)
     return int(removed)
+
+
+@transaction.atomic
+def end_sessions_through_provider(*, tenant_id: str, acting: Actor, now: datetime) -> int:
+    """End what a tenant's identity provider opened, whose word counts no more; returns how many browsers.
+
+    API sessions do not say what opened them: those of everybody whom the provider knows end, in this tenant.
+    """
+    known = set(Identity.objects.filter(tenant_id=tenant_id).values_list("user_id", flat=True))
+    for account_id in known:
+        end_api_sessions_of(user_id=account_id, tenant_id=tenant_id, acting=acting, now=now)
+    return _end(UserSession.objects.filter(user_id__in=known, data__provider=tenant_id))
 
 
 def _end(rows: QuerySet[UserSession]) -> int:

@@ -17,7 +17,7 @@ from django.utils.crypto import constant_time_compare
 
 from accounts.data import Place, Who
 from accounts.errors import NoSignInWaiting, WrongCode
-from accounts.selectors import has_factor, live_keys
+from accounts.selectors import has_factor, identity_provider, live_keys
 from accounts.services.factors import tell, use_code
 from accounts.waiting import Waiting, first_step, forget_waiting, note_waiting, waiting_in
 from audit.api import Actor, operator_actor
@@ -26,6 +26,7 @@ from core.attempts import count_attempt, forget_attempts
 from core.proof import note_opened_at, note_proof
 
 OPERATORS_SIGNED_IN_FOR = timedelta(hours=12)
+PROVIDER = "openid"
 _UNKNOWN = "0.0.0.0"  # noqa: S104 - names an unknown address, binds nothing
 
 
@@ -62,6 +63,8 @@ def finish_sign_in(request: HttpRequest, *, place: Place, code: str, now: dateti
 def waiting_account(request: HttpRequest, place: Place, now: datetime) -> tuple[User, str]:
     """Who waits for the second step here, and where they wanted to go. Raises NoSignInWaiting."""
     waiting = waiting_in(request.session, place, now)
+    if waiting is not None and waiting.by == PROVIDER and identity_provider(place.tenant_id) is None:
+        raise NoSignInWaiting()  # it was removed meanwhile
     account = User.objects.filter(pk=waiting.account_id, is_active=True).first() if waiting else None
     if waiting is None or account is None:
         raise NoSignInWaiting()
@@ -71,7 +74,12 @@ def waiting_account(request: HttpRequest, place: Place, now: datetime) -> tuple[
 
 
 def let_in(request: HttpRequest, *, account: User, place: Place, by: str, factor: bool, now: datetime) -> None:
-    """Sign the account in under a new session key, and write down where, how and in which browser."""
+    """Sign the account in under a new session key, and write down where, how and in which browser.
+
+    The word of a tenant's provider alone is no fresh proof of an account that can prove itself: whoever runs the
+    provider could add a factor of their own to it.
+    """
+    through = by.startswith(PROVIDER)
     with transaction.atomic():
         before = request.session.session_key
         login(request, account)
@@ -79,23 +87,28 @@ def let_in(request: HttpRequest, *, account: User, place: Place, by: str, factor
             request.session.cycle_key()
         forget_waiting(request.session)
         note_opened_at(request.session, place.tenant_id)
-        note_proof(request.session, account_id=account.pk, factor=factor, now=now)
+        if factor or not through or not account.has_usable_password():
+            note_proof(request.session, account_id=account.pk, factor=factor, now=now)
         if not place.tenant_id:
             request.session.set_expiry(int(OPERATORS_SIGNED_IN_FOR.total_seconds()))
         address = client_address(request)
-        _remember(request, account, place, address, now)
+        _remember(request, account, place, place.tenant_id if through else "", now)
         tell(who_is(account, place), "sessions.sign_in", {"from": address, "by": by})
 
 
-def _remember(request: HttpRequest, account: User, place: Place, address: str, now: datetime) -> None:
-    """A row of the list of sessions; those of this account that ended by themselves leave it."""
+def _remember(request: HttpRequest, account: User, place: Place, provider: str, now: datetime) -> None:
+    """A row of the list of sessions; those of this account that ended by themselves leave it.
+
+    `provider`: the tenant whose identity provider opened it.
+    """
+    address = client_address(request)
     UserSession.objects.filter(user=account).exclude(session_key__in=live_keys(account, now)).delete()
     UserSession.objects.create(
         user=account,
         session_key=request.session.session_key,
         ip=_UNKNOWN if address == "unknown" else address.partition("/")[0],
         user_agent=request.headers.get("User-Agent", "")[:200],
-        data={"host": place.host},
+        data={"host": place.host, **({"provider": provider} if provider else {})},
         created_at=now,
         last_seen_at=now,
     )

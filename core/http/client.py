@@ -7,13 +7,14 @@ workers, not for an event loop; the gateway has its own connections (`proxy/upst
 
 from __future__ import annotations
 
+import math
 import re
 import socket
 import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Final
 
 from core.http.addresses import Address
@@ -62,11 +63,18 @@ class SafeClient:
         limits: Limits = Limits(),
         resolver: Resolver = ask_system,
         tls: ssl.SSLContext | None = None,
+        until: float = math.inf,
     ) -> None:
         self._policy = policy
         self._limits = limits
         self._resolver = resolver
         self._tls = tls
+        self._until = until  # of time.monotonic(), for all calls
+
+    def within(self, seconds: float) -> SafeClient:
+        """The same, for several calls that together take no longer than that from now."""
+        until = time.monotonic() + seconds
+        return SafeClient(self._policy, limits=self._limits, resolver=self._resolver, tls=self._tls, until=until)
 
     def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> Answer:
         return self._call("GET", url, b"", headers or {})
@@ -79,12 +87,12 @@ class SafeClient:
             place = parse_url(url)
         except ValueError as error:
             raise refused(str(error)) from error
-        deadline = time.monotonic() + self._limits.total_seconds
+        deadline = min(time.monotonic() + self._limits.total_seconds, self._until)
         request = _head(method, place, content, headers) + content
-        addresses = look_up(place, self._policy, self._resolver)
-        if not addresses:
-            raise OutboundFailed("The name of the host is not known")
         try:
+            addresses = look_up(place, self._policy, self._asking(deadline))
+            if not addresses:
+                raise OutboundFailed("The name of the host is not known")
             with self._connected(place, addresses, deadline) as connection:
                 connection.settimeout(_left(deadline))
                 connection.sendall(request)
@@ -93,6 +101,11 @@ class SafeClient:
             raise OutboundTimeout() from error
         except OSError as error:
             raise OutboundFailed(f"The connection failed: {_why(error)}") from error
+
+    def _asking(self, deadline: float) -> Resolver:
+        """Whom to ask for addresses: the system's resolver is not waited for longer than there is time."""
+        left = _left(deadline)
+        return partial(ask_system, seconds=left) if self._resolver is ask_system else self._resolver
 
     def _connected(self, place: Place, addresses: Sequence[Address], deadline: float) -> socket.socket:
         plain = self._dial(place.port, addresses, deadline)

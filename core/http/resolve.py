@@ -18,8 +18,8 @@ Resolver = Callable[[str], Sequence[Address]]
 _ANSWER_WITHIN = 5.0
 
 
-def ask_system(host: str) -> Sequence[Address]:
-    """What the system's resolver says within five seconds; nothing when the name is unknown or nobody answers."""
+def ask_system(host: str, seconds: float = _ANSWER_WITHIN) -> Sequence[Address]:
+    """What the system's resolver says within five seconds, or less; nothing for a name that is unknown or too slow."""
     found: list[Address] = []
 
     def ask() -> None:
@@ -32,7 +32,7 @@ def ask_system(host: str) -> Sequence[Address]:
     # The C library cannot be told to hurry, so a thread waits for it, which may outlive the question.
     asking = threading.Thread(target=ask, name="name-lookup", daemon=True)
     asking.start()
-    asking.join(_ANSWER_WITHIN)
+    asking.join(min(seconds, _ANSWER_WITHIN))
     return list(found)
 
 

@@ -13,6 +13,7 @@ from tenants.provisioning.head import TEMPLATE
 from tenants.provisioning.pool import fill_pool, ready_schemas
 from tenants.services.data_keys import seal_for_tenant, unseal_for_tenant
 from tenants.services.deletion import cancel_deletion, delete_tenant
+from tenants.services.envelopes import oldest_envelopes
 from tenants.services.jobs import job_steps, resume_job, run_due_jobs, run_job
 from tenants.services.lifecycle import (
     archive_tenant,
@@ -53,6 +54,7 @@ __all__ = [
     "master_key_uses",
     "migrate_fleet",
     "migrate_template",
+    "oldest_envelopes",
     "only_one",
     "portal_address",
     "prove_backup",

@@ -5,6 +5,7 @@ from tenants.impersonation import SESSION as IMPERSONATION_SESSION
 from tenants.impersonation import Visit, impersonations_of
 from tenants.keyformat import is_well_formed
 from tenants.networks import check_key_address, check_portal_address
+from tenants.proved_addresses import AddressCheck, readers_among, register_addresses
 from tenants.roles import ROLE_PERMISSIONS, OperatorRole, Permission, allows, grantable_scopes, permissions_of
 from tenants.second_factors import FactorCheck, register_factors
 from tenants.services.impersonation import (
@@ -17,6 +18,7 @@ from tenants.services.impersonation import (
 from tenants.services.invitations import (
     accept_invitation,
     invite_member,
+    is_domain_allowed,
     open_invitation,
     renew_invitation,
     revoke_invitation,
@@ -31,6 +33,7 @@ from tenants.services.token_keys import rotate_token_key
 __all__ = [
     "IMPERSONATION_SESSION",
     "ROLE_PERMISSIONS",
+    "AddressCheck",
     "FactorCheck",
     "OperatorRole",
     "Permission",
@@ -55,6 +58,7 @@ __all__ = [
     "grantable_scopes",
     "impersonations_of",
     "invite_member",
+    "is_domain_allowed",
     "is_well_formed",
     "keep_a_super",
     "lacks_demanded_factor",
@@ -62,6 +66,8 @@ __all__ = [
     "open_invitation",
     "permissions_of",
     "raise_impersonation",
+    "readers_among",
+    "register_addresses",
     "register_factors",
     "remove_member",
     "renew_invitation",

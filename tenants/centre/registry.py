@@ -101,7 +101,7 @@ SPECS: tuple[SettingSpec, ...] = (
     SettingSpec(
         "members.allowed_domains",
         gettext_lazy("Domains of members"),
-        gettext_lazy("Only addresses of these domains can be invited. None: any address."),
+        gettext_lazy("Only they can be invited, or be taken in by the identity provider. None: any address."),
         {"type": "array", "items": {"type": "string"}, "maxItems": 50, "uniqueItems": True},
         default=[],
         editor=Editor.OWNER,

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from audit.api import Actor, emit, record
 from core.ids import prefixed
+from core.locks import wait_turn
 from core.tenancy import TenantRef, tenant_scope
 from tenants.centre.data import Editor, Json, SettingChange, SettingsChanged
 from tenants.centre.errors import SettingNotYours, StaleVersion
@@ -90,8 +91,7 @@ def roll_back_settings(
 
 def _in_turn(tenant_id: str, version: int | None) -> int:
     """Wait for the change before, until the transaction ends; the newest version. Raises StaleVersion."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [LOCK, tenant_id])
+    wait_turn(LOCK, tenant_id)
     newest = newest_version()
     if version is not None and version != newest:
         raise StaleVersion(

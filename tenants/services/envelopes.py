@@ -57,6 +57,12 @@ def envelope_uses(*, oldest: bool = True) -> dict[int, int]:
     return uses
 
 
+def oldest_envelopes() -> dict[str, int]:
+    """Where values of the oldest form stand, as `table.column`, and how many."""
+    found = {f"{table}.{column}": len(_read(table, column, look="^v1" + WRAPPED)) for table, column, _ in _columns()}
+    return {place: count for place, count in found.items() if count}
+
+
 def _columns() -> list[Column]:
     with platform_scope(), connection.cursor() as cursor:
         cursor.execute(_COLUMNS, [_SHORTEST])

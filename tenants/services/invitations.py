@@ -63,10 +63,15 @@ def invite_member(
     return invitation
 
 
-def _check_domain(tenant_id: str, address: str) -> None:
-    """The tenant's owners may have decided whose people can be invited."""
+def is_domain_allowed(tenant_id: str, address: str) -> bool:
+    """The tenant's owners may have decided whose people come in."""
     domains = setting_of(tenant_id, "members.allowed_domains")
-    if domains and address.rpartition("@")[2] not in domains:
+    return not domains or address.rpartition("@")[2].lower() in domains
+
+
+def _check_domain(tenant_id: str, address: str) -> None:
+    if not is_domain_allowed(tenant_id, address):
+        domains = setting_of(tenant_id, "members.allowed_domains")
         complaint = _("must be of one of these domains: %(domains)s") % {"domains": ", ".join(domains)}
         raise InvalidInput(_("This workspace invites nobody of that domain"), fields={"email": [complaint]})
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from audit.api import Actor, emit, record
 from core.crypto import current_version, hmac_digest
 from core.errors import InvalidInput
+from core.locks import wait_turn
 from tenants.centre.selectors import setting_of
 from tenants.data import KeyChanged, KeyLimits, Scope, TenantStatus
 from tenants.errors import KeyNotFound, TenantNotFound, TooManyKeys, WrongStatus
@@ -22,6 +23,7 @@ from tenants.webhooks.data import EventName
 
 PEPPER = "api_key"
 MOST_KEYS = 1_000  # of one tenant that are not revoked: each is held by every gateway's Redis
+_TURN = 7_052_063  # advisory lock, with the tenant's id: one more of its keys at a time
 _NO_NEW_KEYS = frozenset({TenantStatus.ARCHIVED, TenantStatus.DELETING, TenantStatus.DELETED})
 DEFAULT_SCOPES = (Scope.INFERENCE,)
 
@@ -85,7 +87,8 @@ def _announce(event: EventName, key: ApiKey, acting: Actor, now: datetime) -> No
 
 
 def _tenant_with_room(tenant_id: str) -> Tenant:
-    """The tenant that may have one more key."""
+    """The tenant that may have one more key, counted by one at a time."""
+    wait_turn(_TURN, tenant_id)
     tenant: Tenant | None = Tenant.objects.filter(pk=tenant_id).first()
     if tenant is None:
         raise TenantNotFound()

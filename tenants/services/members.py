@@ -19,6 +19,7 @@ from core.errors import InvalidInput, PermissionRefused
 from tenants.data import MemberChanged, Role, TenantStatus
 from tenants.errors import LastOwner, MemberNotFound, TenantNotFound, WrongStatus
 from tenants.models import Membership, Tenant
+from tenants.proved_addresses import check_may_lead
 from tenants.webhooks.announce import announce
 from tenants.webhooks.data import EventName
 
@@ -85,12 +86,16 @@ def checked_address(email: str) -> str:
 def change_role(
     *, tenant_id: str, membership_id: str, role: Role, owners: bool, acting: Actor, now: datetime
 ) -> Membership:
-    """Give a member another role, from the next request on. Raises MemberNotFound, LastOwner, PermissionRefused."""
+    """Give a member another role, from the next request on.
+
+    Raises MemberNotFound, LastOwner, PermissionRefused, and AddressNotProved for who would become owner or admin.
+    """
     membership = _locked(tenant_id, membership_id)
     before = Role(membership.role)
     if before is role:
         return membership
     check_may_grant(owners, before, role)
+    check_may_lead(membership, role)
     if before is Role.OWNER:
         _keep_an_owner(membership)
     membership.role = role

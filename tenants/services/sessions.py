@@ -19,6 +19,7 @@ from tenants.centre.selectors import setting_of
 from tenants.data import SessionEnd, TenantStatus, Tokens
 from tenants.errors import MemberNotFound, RefreshTokenInvalid, RefreshTokenUsed, SessionNotFound, WrongStatus
 from tenants.models import ApiSession, Membership
+from tenants.networks import check_portal_address
 from tenants.sessions.access_tokens import AccessClaims, mint_access_token
 from tenants.sessions.refresh_tokens import RefreshToken, new_refresh_token, parse_refresh_token
 from tenants.sessions.ring import ACCESS_LIFETIME
@@ -78,24 +79,28 @@ def _renew(session: ApiSession, now: datetime) -> Tokens:
     return Tokens(session.public_id, access, refresh.text, int(ACCESS_LIFETIME.total_seconds()))
 
 
-def renew_api_session(*, token: str, now: datetime) -> Tokens:
-    """The next pair for a token that is good. Raises RefreshTokenInvalid and, within GRACE, RefreshTokenUsed."""
+def renew_api_session(*, token: str, address: str, now: datetime) -> Tokens:
+    """The next pair for a token that is good, for a caller at `address`.
+
+    Raises RefreshTokenInvalid, RefreshTokenUsed within GRACE, and AddressNotAllowed, which ends nothing.
+    """
     shown = parse_refresh_token(token)
     if shown is None:
         raise RefreshTokenInvalid()
-    renewed = _refresh(shown, now)
+    renewed = _refresh(shown, address, now)
     if renewed is None:
         raise RefreshTokenInvalid()
     return renewed
 
 
 @transaction.atomic
-def _refresh(shown: RefreshToken, now: datetime) -> Tokens | None:
+def _refresh(shown: RefreshToken, address: str, now: datetime) -> Tokens | None:
     """None when the token is over, after what follows from that was written down."""
     rows = ApiSession.objects.select_related("user", "tenant").select_for_update(of=("self",))
     session = rows.filter(pk=shown.session_id, ended_at=None).first()
     if session is None or session.expires_at <= now:
         return None
+    check_portal_address(session.tenant.portal_networks, address)
     if why := end_reason(session):
         _end(session, why, now)
         return None
@@ -141,9 +146,10 @@ def end_api_session(*, tenant_id: str, user_id: int, session_id: str, acting: Ac
 
 
 @transaction.atomic
-def end_api_sessions_of(*, user_id: int, acting: Actor, now: datetime) -> int:
-    """End all of an account, which was locked or has another password; returns how many were open."""
-    sessions = list(_open().select_for_update().filter(user_id=user_id))
+def end_api_sessions_of(*, user_id: int, acting: Actor, now: datetime, tenant_id: str = "") -> int:
+    """End all of an account, or those in one tenant: it was locked, say, or has another password. Returns how many."""
+    of_tenant = {"tenant_id": tenant_id} if tenant_id else {}
+    sessions = list(_open().select_for_update().filter(user_id=user_id, **of_tenant))
     for session in sessions:
         _end(session, SessionEnd.ACCOUNT, now)
         record("api_sessions.end", actor=acting, tenant_id=session.tenant_id, target=session.public_id)

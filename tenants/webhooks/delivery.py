@@ -31,7 +31,8 @@ from tenants.models import WebhookDelivery
 from tenants.webhooks.data import DeliveryState
 from tenants.webhooks.health import note_failure, note_success, note_unsignable
 from tenants.webhooks.patience import retry_after, wait_after
-from tenants.webhooks.signing import open_secret, signed_headers, valid_secrets
+from tenants.webhooks.resealing import seal_anew
+from tenants.webhooks.signing import is_older_form, open_secret, signed_headers, valid_secrets
 from tenants.workspace.models import WebhookAttempt, WebhookEndpoint, WebhookMessage
 
 log = structlog.get_logger(__name__)
@@ -151,6 +152,8 @@ def _packed(delivery: WebhookDelivery, now: datetime) -> Parcel | None:
                 return None
             sealed = valid_secrets(endpoint.secrets, now)
         secrets = _opened(sealed, endpoint.id, tenant_id)
+        if any(is_older_form(one) for one in sealed):
+            seal_anew(tenant_id, endpoint.id)
     except _NothingToSend:
         delivery.delete()
         return None

@@ -11,6 +11,7 @@ from mail.api import Letter, queue_mail
 from tenants.data import Role
 from tenants.models import Membership, Tenant, WebhookDelivery
 from tenants.portals import portal_address
+from tenants.proved_addresses import readers_among
 from tenants.webhooks.data import DeliveryState
 from tenants.webhooks.patience import is_hopeless
 from tenants.workspace.models import WebhookEndpoint
@@ -74,5 +75,7 @@ def _tell(tenant_id: str, endpoint: WebhookEndpoint, now: datetime) -> None:
         "link": portal_address(tenant, f"/webhooks/{prefixed('whe', endpoint.id)}/"),
     }
     owners = Membership.objects.filter(tenant_id=tenant_id, role=Role.OWNER, user__is_active=True)
-    for address in owners.values_list("user__email", flat=True):
+    addresses = dict(owners.exclude(user__email="").values_list("user_id", "user__email"))
+    for account in sorted(readers_among(addresses)):
+        address = addresses[account]
         queue_mail(Letter("webhook_disabled", address, "en", context, tenant_id=tenant_id), now=now)

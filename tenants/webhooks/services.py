@@ -16,6 +16,7 @@ from audit.api import Actor, fingerprint, record
 from core.errors import InvalidInput
 from core.http import UrlPolicy, check_url, tenant_policy
 from core.ids import new_ulid, prefixed
+from core.locks import wait_turn
 from core.tenancy import TenantRef, platform_scope, tenant_scope
 from core.text import is_storable
 from tenants.models import WebhookDelivery
@@ -36,6 +37,7 @@ from tenants.workspace.models import WebhookAttempt, WebhookEndpoint
 
 MOST_ENDPOINTS = 20
 OVERLAP = timedelta(hours=24)  # that the old secret signs too after a rotation
+_TURN = 7_052_062  # advisory lock, with the tenant's id: one more of its endpoints at a time
 BY_HAND = "by hand"
 
 
@@ -58,6 +60,7 @@ def add_endpoint(
     endpoint_id, secret = new_ulid(), new_secret()
     sealed = seal_secret(secret, tenant_id=tenant_id, endpoint_id=endpoint_id)
     with transaction.atomic(), tenant_scope(TenantRef(tenant_id)):
+        wait_turn(_TURN, tenant_id)
         if WebhookEndpoint.objects.count() >= MOST_ENDPOINTS:
             raise TooManyEndpoints()
         endpoint = WebhookEndpoint.objects.create(

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 import pytest
 from django.test import Client
 
+from accounts import asking
+from core.conf import ROOT
+from core.http import SafeClient
 from core.proof import FRESH_FOR
 from tests import cast
+from tests.accounts.openid_server import HOST
+from tests.accounts.provider import HERE, LOCAL, Provider, connect, tie
 from tests.cast import PASSWORD
 from tests.codes import app_code, codes_shown, key_shown
 
@@ -94,3 +104,37 @@ def enrolled(person: Person) -> Person:
 @pytest.fixture
 def amy(acme: cast.Player) -> Person:
     return member_in_a_browser(acme)
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    pem = tmp_path_factory.mktemp("openid") / "certificate.pem"
+    command = [sys.executable, "-m", "tests.accounts.openid_server", str(pem)]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        trusting = ssl.create_default_context(cafile=str(pem))
+        http = SafeClient(HERE, resolver=lambda host: [LOCAL], tls=trusting)
+        with httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=trusting) as browser:
+            yield Provider(f"https://{HOST}:{port}", http, browser)
+    finally:
+        server.terminate()
+        server.communicate()
+
+
+@pytest.fixture
+def provider(process: Provider, monkeypatch: pytest.MonkeyPatch) -> Provider:
+    """The network's edge only: the test's name server and certificate."""
+    monkeypatch.setattr(asking, "_http", lambda: process.http)
+    process.says()
+    return process
+
+
+@pytest.fixture
+def tied(acme: cast.Player, amy: Person, provider: Provider) -> Person:
+    """Amy, who tied her identity to her account."""
+    connect(provider, acme.tenant)
+    amy.password()
+    assert tie(provider, amy.client)["Location"] == "/settings/security/"
+    return amy

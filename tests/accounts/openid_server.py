@@ -1,7 +1,8 @@
 """A small OpenID provider as a process of its own: discovery, keys, sign-in without a question, tokens with PKCE.
 
 `python -m tests.accounts.openid_server CERTIFICATE` writes its certificate there, prints its port. POST /control with
-`{"says": {…}, "forge": "…"}` changes what the next tokens say, and how they lie; `document` what it tells of itself.
+`{"says": {…}, "forge": "…"}` changes what the next tokens say, and how they lie; `document` what it tells of itself;
+`turn` gives its keys other names. GET /asked says how often each of its addresses was called.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import ssl
 import sys
 import tempfile
 import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -31,19 +33,25 @@ HOST, CLIENT, SECRET = "login.example", "lumos", "a-secret-of-the-provider"
 KEYS = {"RS256": rsa.generate_private_key(65537, 2048), "EdDSA": ed25519.Ed25519PrivateKey.generate()}
 FOREIGN = rsa.generate_private_key(65537, 2048)
 ISSUED: dict[str, dict[str, str]] = {}
-MIND: dict[str, Any] = {"says": {"sub": "amy-at-idp"}, "forge": "", "alg": "RS256", "document": {}}
+MIND: dict[str, Any] = {"says": {"sub": "amy-at-idp"}, "forge": "", "alg": "RS256", "document": {}, "turn": ""}
+ASKED: Counter[str] = Counter()
 
 
 def jwks() -> dict[str, Any]:
     rs = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEYS["RS256"].public_key()))
     ed = json.loads(jwt.algorithms.OKPAlgorithm.to_jwk(KEYS["EdDSA"].public_key()))
-    return {"keys": [{**rs, "kid": "RS256", "use": "sig"}, {**ed, "kid": "EdDSA", "use": "sig"}]}
+    return {
+        "keys": [
+            {**rs, "kid": "RS256" + MIND["turn"], "use": "sig"},
+            {**ed, "kid": "EdDSA" + MIND["turn"], "use": "sig"},
+        ]
+    }
 
 
 def token(issuer: str, nonce: str) -> str:
     now = int(time.time())
     said = {"iss": issuer, "aud": CLIENT, "iat": now, "exp": now + 300, "nonce": nonce, **MIND["says"]}
-    alg, head = MIND["alg"], {"kid": MIND["alg"]}
+    alg, head = MIND["alg"], {"kid": MIND["alg"] + MIND["turn"]}
     match MIND["forge"]:
         case "none":
             return jwt.encode(said, None, algorithm="none", headers=head)
@@ -72,6 +80,10 @@ class Provider(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
+        if parts.path == "/asked":
+            self._answer(dict(ASKED))
+            return
+        ASKED.update([parts.path])
         if parts.path == "/.well-known/openid-configuration":
             names = ("authorization_endpoint", "token_endpoint", "jwks_uri")
             said = {name: f"{self.issuer}/{name}" for name in names}
@@ -95,6 +107,7 @@ class Provider(BaseHTTPRequestHandler):
             MIND.update(json.loads(body))
             self._answer({})
             return
+        ASKED.update([self.path])
         given = {name: values[0] for name, values in parse_qs(body).items()}
         asked = ISSUED.pop(given.get("code", ""), None)
         digest = hashlib.sha256(given.get("code_verifier", "").encode()).digest()

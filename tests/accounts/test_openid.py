@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import html
-import ipaddress
-import json
 import re
-import ssl
-import subprocess
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-import httpx
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
@@ -21,44 +13,19 @@ from django.test import Client
 
 from accounts.errors import ProviderFailed
 from accounts.models import Identity, IdentityProvider
-from accounts.openid import Client as Connection
-from accounts.openid import Question, redeem
-from accounts.services import identities
+from accounts.openid import discover
 from accounts.services.providers import ProviderInput, set_identity_provider
 from accounts.upkeep import forget_tenant
 from audit.models import AuditEntry
 from core.clock import utc_now
-from core.conf import ROOT
 from core.errors import InvalidInput
-from core.http import Answer, SafeClient, UrlPolicy, UrlRefused, parse_private_networks
-from tenants.api import Membership, Role, Tenant
+from core.http import Answer, SafeClient, UrlRefused
+from tenants.api import Membership, Role
 from tests.accounts.conftest import Person, member_in_a_browser
-from tests.accounts.openid_server import CLIENT, HOST, SECRET
+from tests.accounts.openid_server import CLIENT, SECRET
+from tests.accounts.provider import Provider, come_in, connect, stranger, tie
 from tests.cast import TESTER, Player
 from tests.rest import path_of
-
-HERE = UrlPolicy(private=parse_private_networks(["127.0.0.1/32"]))
-LOCAL = ipaddress.ip_address("127.0.0.1")
-
-
-@dataclass
-class Provider:
-    issuer: str
-    http: SafeClient
-    browser: httpx.Client
-
-    def says(self, forge: str = "", alg: str = "RS256", **claims: Any) -> None:
-        mind = {"says": {"sub": "amy-at-idp", **claims}, "forge": forge, "alg": alg, "issuer": self.issuer}
-        self.control({**mind, "document": {}})
-
-    def control(self, mind: dict[str, Any]) -> None:
-        self.browser.post("/control", content=json.dumps(mind)).raise_for_status()
-
-    def agree(self, address: str) -> str:
-        """What the provider's page does with a browser: send it back, with a code. Path and query of the way back."""
-        answer = self.browser.get(address.removeprefix(self.issuer))
-        back = httpx.URL(answer.headers["Location"])
-        return back.raw_path.decode()
 
 
 @dataclass
@@ -69,64 +36,6 @@ class Says:
 
     def get(self, url: str) -> Answer:
         return Answer(200, {}, self.content)
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
-    pem = tmp_path_factory.mktemp("openid") / "certificate.pem"
-    command = [sys.executable, "-m", "tests.accounts.openid_server", str(pem)]
-    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout is not None
-        port = int(server.stdout.readline())
-        trusting = ssl.create_default_context(cafile=str(pem))
-        http = SafeClient(HERE, resolver=lambda host: [LOCAL], tls=trusting)
-        with httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=trusting) as browser:
-            yield Provider(f"https://{HOST}:{port}", http, browser)
-    finally:
-        server.terminate()
-        server.communicate()
-
-
-@pytest.fixture
-def provider(process: Provider, monkeypatch: pytest.MonkeyPatch) -> Provider:
-    """The network's edge only: the test's name server and certificate."""
-    monkeypatch.setattr(identities, "_http", lambda: process.http)
-    process.says()
-    return process
-
-
-def connect(provider: Provider, tenant: Tenant, *, admits: bool = False, role: Role = Role.DEVELOPER) -> None:
-    given = ProviderInput(provider.issuer, CLIENT, SECRET, admits, role)
-    set_identity_provider(tenant_id=tenant.id, given=given, acting=TESTER, now=utc_now(), http=provider.http)
-
-
-def stranger(player: Player) -> Client:
-    return Client(SERVER_NAME=f"{player.tenant.slug}.localhost")
-
-
-def come_in(provider: Provider, client: Client, start: str = "/sign-in/openid/") -> Any:
-    asked = client.get(start)
-    assert asked.status_code == 302, asked.content
-    return client.get(provider.agree(asked["Location"]))
-
-
-def tie(provider: Provider, client: Client) -> Any:
-    """As the page does it: a form, whose answer links to the provider."""
-    shown = client.post("/settings/security/openid/")
-    assert shown.status_code == 200, shown.content
-    link = re.search(r'href="(https://[^"]+)"', shown.content.decode())
-    assert link
-    return client.get(provider.agree(html.unescape(link[1])))
-
-
-@pytest.fixture
-def tied(acme: Player, amy: Person, provider: Provider) -> Person:
-    """Amy, who tied her identity to her account."""
-    connect(provider, acme.tenant)
-    amy.password()
-    assert tie(provider, amy.client)["Location"] == "/settings/security/"
-    return amy
 
 
 @pytest.mark.parametrize("alg", ["RS256", "EdDSA"])
@@ -284,10 +193,8 @@ def test_a_provider_that_names_an_address_which_is_none_is_refused(
 
 @pytest.mark.parametrize("content", [b"[" * 100_000, b'{"a":' * 50_000, b"\xff\xfe", b"[1" + b"0" * 5000 + b"]"])
 def test_an_answer_of_a_provider_that_cannot_be_read_is_its_failure(content: bytes) -> None:
-    client = Connection("https://login.example", CLIENT, SECRET, "https://acme.example/")
-    http = cast("SafeClient", Says(content))
     with pytest.raises(ProviderFailed):
-        redeem(http, client, Question("state", "nonce", "verifier"), "code")
+        discover(cast("SafeClient", Says(content)), "https://login.example")
 
 
 def test_what_a_provider_says_of_somebody_is_kept_as_text(acme: Player, provider: Provider) -> None:

@@ -119,6 +119,7 @@ SERVICES: dict[str, str] = {
     "change_provider": "providers.change",
     "remove_provider_key": "providers.remove_key",
     "set_provider_key": "providers.set_key",
+    "seal_provider_keys_anew": "providers.seal_key_anew",
     "seed_demo_provider": "providers.add",
     "seed_from_env": "providers.set_key",
     "change_password": "accounts.change_password",
@@ -149,6 +150,7 @@ SERVICES: dict[str, str] = {
     "use_code": "factors.use_recovery_code",
     "remove_factor": "factors.remove",
     "reset_factors": "factors.reset",
+    "end_sessions_through_provider": "api_sessions.end",
     "apply_document": "tenants.create",
 }
 # What stands among the services and needs no entry of its own, with the reason.
@@ -192,6 +194,8 @@ WITHOUT: dict[str, str] = {
     "sign_out": "ends what sessions.sign_in began; changes nothing",
     "open_invitation": "only looks",
     "provider_key_is": "only looks",
+    "is_domain_allowed": "only looks",
+    "oldest_envelopes": "only looks",
     "end_reason": "only looks",
     "checked_networks": "only calculates",
     "find_handover": "only looks",

@@ -7,6 +7,7 @@ import ipaddress
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -194,6 +195,30 @@ def test_what_comes_before_the_answer_is_passed_over() -> None:
 def test_an_answer_in_drips_ends_with_the_whole_time() -> None:
     with listening(OK * 100, pause=0.05) as there, pytest.raises(OutboundTimeout):
         client(total_seconds=0.4).get(f"http://hooks.example:{there.port}/")
+
+
+def test_several_calls_share_one_time() -> None:
+    with listening(OK) as there:
+        hurried = client(total_seconds=30).within(0.3)
+        assert hurried.get(f"http://hooks.example:{there.port}/").status == 200
+        time.sleep(0.3)
+        with pytest.raises(OutboundTimeout):
+            hurried.get(f"http://hooks.example:{there.port}/")
+        assert len(there.seen) == 1
+
+
+def test_the_systems_name_server_is_not_waited_for_longer_than_there_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = threading.Event()
+
+    def tarpit(*names: object, **more: object) -> list[object]:
+        asked.set()
+        threading.Event().wait(3)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", tarpit)
+    with pytest.raises((OutboundFailed, OutboundTimeout)):
+        SafeClient(HERE).within(0.2).get("https://hooks.example/")
+    assert asked.is_set()
 
 
 def test_an_unknown_name_and_a_closed_port_are_told() -> None:

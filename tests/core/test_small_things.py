@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hmac
 import json
 import os
@@ -18,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import crypto, events, ids, money
-from core.conf import Secrets
+from core.conf import ROOT, Secrets, SecretsFixed
 from core.errors import InvalidInput, LumosError, StaleState, TooManyRequests
 from core.logging import scrub
 from core.tenancy.channels import group_name
@@ -195,3 +196,46 @@ def test_two_classes_cannot_share_an_event_name() -> None:
 @given(st.binary(max_size=200), st.binary(max_size=200))
 def test_the_prepared_hash_is_the_standard_one(key: bytes, message: bytes) -> None:
     assert crypto.KeyedHash(key).hexdigest(message) == hmac.digest(key, message, "sha256").hex()
+
+
+@pytest.mark.parametrize("number", [errno.EBUSY, errno.EROFS, errno.EXDEV])
+def test_a_secrets_file_that_is_mounted_by_itself_is_refused_with_what_to_mount(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """The operating system is the edge here: a mount needs rights that tests have not."""
+    path = tmp_path / "s.json"
+    path.write_text('{"pepper": "y"}')
+
+    def busy(*names: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "replace", busy)
+    mine = Secrets(path)
+    with pytest.raises(SecretsFixed, match="cannot be written where it is") as refused:
+        mine.put({"x": "z"})
+    assert "Mount the folder" in (refused.value.next_step or "")
+    assert path.read_text() == '{"pepper": "y"}'
+    assert mine.get("pepper") == "y"
+
+
+def test_a_whole_secrets_file_that_is_read_only_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "s.json"
+    path.write_text('{"pepper": "y"}')
+
+    def read_only(*names: object) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "open", read_only)
+    assert Secrets(path).get("pepper") == "y"
+    with pytest.raises(SecretsFixed):
+        Secrets(path).get("another")
+
+
+def test_a_command_says_it_in_a_sentence_without_a_trace() -> None:
+    environment = os.environ | {"LUMOS_SECRETS_FILE": "/sys/secrets.json"}
+    said = subprocess.run(
+        [sys.executable, "manage.py", "check"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert said.returncode == 1
+    assert "The secrets file /sys/secrets.json cannot be written where it is" in said.stderr
+    assert "Traceback" not in said.stderr

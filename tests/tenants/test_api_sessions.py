@@ -215,7 +215,7 @@ def test_what_was_never_given_out_ends_no_session_and_asks_no_database(
     tokens = opened(acme)
     forged = tokens["refresh_token"][:-32] + "0" * 32
     with django_assert_num_queries(0), pytest.raises(RefreshTokenInvalid):
-        renew_api_session(token=forged, now=utc_now())
+        renew_api_session(token=forged, address="127.0.0.1", now=utc_now())
     assert refreshed("lum_refr_nonsense").status_code == 401
     assert refreshed(new_refresh_token(new_ulid()).text).status_code == 401
     assert works(tokens, acme.tenant)
@@ -232,11 +232,11 @@ def test_guessing_refresh_tokens_is_limited_and_stops_nobody_elses(acme: Player)
 def test_a_session_ends_after_a_week_without_use_and_after_a_month_in_any_case(acme: Player) -> None:
     now, token = utc_now(), opened(acme)["refresh_token"]
     with pytest.raises(RefreshTokenInvalid):
-        renew_api_session(token=token, now=now + IDLE + timedelta(minutes=1))
+        renew_api_session(token=token, address="127.0.0.1", now=now + IDLE + timedelta(minutes=1))
     for day in range(6, 30, 6):
-        token = renew_api_session(token=token, now=now + timedelta(days=day)).refresh_token
+        token = renew_api_session(token=token, address="127.0.0.1", now=now + timedelta(days=day)).refresh_token
     with pytest.raises(RefreshTokenInvalid):
-        renew_api_session(token=token, now=now + LONGEST + timedelta(minutes=1))
+        renew_api_session(token=token, address="127.0.0.1", now=now + LONGEST + timedelta(minutes=1))
 
 
 def test_the_tokens_are_stored_as_digests_only(acme: Player) -> None:
@@ -259,7 +259,7 @@ def test_of_many_that_renew_at_the_same_moment_exactly_one_wins_and_the_session_
     def renew(_number: int) -> str:
         with platform_scope():
             try:
-                return renew_api_session(token=token, now=utc_now()).refresh_token
+                return renew_api_session(token=token, address="127.0.0.1", now=utc_now()).refresh_token
             except RefreshTokenUsed:
                 return ""
             finally:
@@ -268,7 +268,7 @@ def test_of_many_that_renew_at_the_same_moment_exactly_one_wins_and_the_session_
     with ThreadPoolExecutor(8) as pool:
         won = list(filter(None, pool.map(renew, range(8))))
     assert len(won) == 1
-    assert renew_api_session(token=won[0], now=utc_now())
+    assert renew_api_session(token=won[0], address="127.0.0.1", now=utc_now())
 
 
 # --- what ends them ------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
@@ -214,6 +215,33 @@ def test_an_envelope_of_the_oldest_form_keeps_no_later_rotation_from_making_a_ve
     assert rotate().version == 2
     assert rotate().version == 3
     assert api.master_key_uses()[1] == 1
+
+
+def test_the_command_seals_providers_keys_of_the_oldest_form_anew_and_names_what_it_cannot(acme: cast.Player) -> None:
+    key, out = ProviderKey.objects.get(), StringIO()
+    ProviderKey.objects.update(sealed=in_the_oldest_form(SECRET, seal_context(key.provider_id)))
+    assert provider_key_is(SECRET, provider="cloud")
+    call_command("rotate_kek", "--status", stdout=out)
+    assert "proxy_providerkey.sealed: 1 of the oldest form" in out.getvalue()
+    call_command("rotate_kek", stdout=StringIO())
+    assert ProviderKey.objects.get().sealed.startswith("v2.2.")
+    assert provider_key_is(SECRET, provider="cloud")
+    assert AuditEntry.objects.get(action="providers.seal_key_anew").target == "cloud"
+    assert api.master_key_uses()[1] == 0
+    ProviderKey.objects.update(sealed=in_the_oldest_form(SECRET, "of another row"))
+    call_command("rotate_kek", stdout=StringIO())
+    call_command("rotate_kek", "--status", stdout=(after := StringIO()))
+    assert "enter anew" in after.getvalue()
+
+
+def in_the_oldest_form(plain: str, context: str) -> str:
+    data_key = AESGCM.generate_key(256)
+    parts = ((master_keys.master_key(1), data_key), (data_key, plain.encode()))
+    sealed = []
+    for key, text in parts:
+        nonce = os.urandom(12)
+        sealed.append(base64.urlsafe_b64encode(nonce + AESGCM(key).encrypt(nonce, text, context.encode())).decode())
+    return ".".join(("v1", *sealed))
 
 
 def test_a_ciphertext_of_another_tenant_row_or_field_does_not_open(acme: cast.Player) -> None:

@@ -10,6 +10,7 @@ from django.test import Client
 from audit.models import AuditEntry
 from core.clock import utc_now
 from core.errors import InvalidInput
+from core.ids import prefixed
 from tenants.api import (
     ApiKey,
     KeyNotFound,
@@ -22,7 +23,7 @@ from tenants.api import (
     set_key_networks,
     set_tenant_networks,
 )
-from tests.cast import TESTER, Operator, Player
+from tests.cast import PASSWORD, TESTER, Operator, Player
 from tests.rest import Caller, path_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
@@ -185,6 +186,19 @@ class TestPortal:
         restrict(acme, portal_networks=[ELSEWHERE])
         assert bearer.get(address).status_code == 403
         assert bearer.get(address, REMOTE_ADDR="203.0.113.9").status_code == 200
+
+    def test_from_elsewhere_no_password_is_tried_and_no_session_opened_or_renewed(self, acme: Player) -> None:
+        here, there = Caller(host="acme.localhost"), Caller(host="localhost")
+        right = {"email": acme.owner.username, "password": PASSWORD}
+        renewal = {"refresh_token": here.post("/auth/tokens", right).json()["refresh_token"]}
+        restrict(acme, portal_networks=[ELSEWHERE])
+        for caller, tenant in ((here, {}), (there, {"tenant": prefixed("ten", acme.tenant.id)})):
+            for password in (PASSWORD, "wrong"):
+                refused = caller.post("/auth/tokens", {**right, **tenant, "password": password})
+                assert (refused.status_code, refused.json()["code"]) == (403, "address_not_allowed")
+            assert caller.post("/auth/tokens/refresh", renewal).status_code == 403
+        assert here.post("/auth/tokens", right, REMOTE_ADDR="203.0.113.9").status_code == 201
+        assert here.post("/auth/tokens/refresh", renewal, REMOTE_ADDR="203.0.113.9").status_code == 200
 
     def test_a_change_counts_from_the_next_request_on(self, acme: Player) -> None:
         client = member_of(acme, Role.VIEWER)

@@ -22,7 +22,7 @@ pytestmark = [
 REFRESH = """
 from tenants.services.sessions import renew_api_session
 from datetime import datetime
-renew_api_session(token="{token}", now=datetime.fromisoformat("{now}"))
+renew_api_session(token="{token}", address="127.0.0.1", now=datetime.fromisoformat("{now}"))
 """
 ENTER = """
 from tenants.api import enter_impersonation
@@ -48,7 +48,7 @@ def test_a_process_that_is_killed_while_it_renews_leaves_the_old_token_good() ->
     token = opened()
     killed = run_child(REFRESH.format(token=token, now=utc_now().isoformat()), faults="tenants.sessions.renewed")
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert renew_api_session(token=token, now=utc_now()).refresh_token != token
+    assert renew_api_session(token=token, address="127.0.0.1", now=utc_now()).refresh_token != token
 
 
 def test_a_process_that_is_killed_while_an_operator_comes_in_leaves_the_link_good_for_once() -> None:

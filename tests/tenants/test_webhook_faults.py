@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.db import connection
+from standardwebhooks import Webhook
 
 from core.clock import utc_now
 from core.tenancy import TenantRef, platform_scope, tenant_scope
 from tenants.api import DeliveryState, enable_endpoint, endpoint_of, rotate_secret
 from tenants.models import TenantDataKey, WebhookDelivery
+from tenants.services.data_keys import data_key_of
 from tenants.webhooks.delivery import AT_ONE_TENANT, CLAIM, _claim
 from tenants.webhooks.patience import PAUSES
 from tenants.webhooks.signing import seal_secret
@@ -53,6 +58,37 @@ def _sql(statement: str) -> None:
     with platform_scope(), connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute(statement)
+
+
+def _in_the_older_form(secret: str, player: Player, endpoint_id: str) -> str:
+    """As the first releases sealed it: no mark, and the parts of the context in another order."""
+    nonce, context = os.urandom(12), f"workspace_webhook_endpoint|{endpoint_id}|secrets|{player.tenant.id}"
+    sealed = AESGCM(data_key_of(player.tenant.id)).encrypt(nonce, secret.encode(), context.encode())
+    return base64.b64encode(nonce + sealed).decode()
+
+
+def test_a_secret_in_the_older_form_signs_and_is_sealed_anew(acme: Player, server: Receiver) -> None:
+    facts, secret = _add(acme, server)
+    with tenant_scope(TenantRef(acme.tenant.id)):
+        row = WebhookEndpoint.objects.get()
+        assert row.secrets[0]["sealed"].startswith("t1.")
+        broken = seal_secret("x", tenant_id=acme.tenant.id, endpoint_id="0" * 26)
+        row.secrets = [
+            {"sealed": _in_the_older_form(secret, acme, facts.id), "until": ""},
+            {"sealed": _in_the_older_form("whsec_x", acme, "0" * 26), "until": "2999-01-01T00:00:00+00:00"},
+            {"sealed": broken, "until": "2999-01-01T00:00:00+00:00"},
+        ]
+        row.save()
+        before = row.secrets
+    for _ in range(2):
+        _tell(acme)
+        assert _deliver() == 1
+        _path, headers, body = server.got[-1]
+        Webhook(secret).verify(body, headers)
+    with tenant_scope(TenantRef(acme.tenant.id)):
+        newest, *others = WebhookEndpoint.objects.get().secrets
+    assert newest["sealed"].startswith("t1.")
+    assert others == before[1:]  # what does not open stays as it is
 
 
 def test_hours_without_the_master_key_use_up_no_attempt(acme: Player, server: Receiver) -> None:

@@ -66,6 +66,7 @@ from tenants.webhooks.signing import open_secret, seal_secret
 from tenants.webhooks.upkeep import forget_deliveries, prune_webhooks
 from tenants.workspace.models import WebhookAttempt, WebhookEndpoint, WebhookMessage
 from tests.cast import TESTER, Player
+from tests.proved import prove
 from tests.tenants.webhooks_receiver import LOCAL, Receiver, receiving
 
 pytestmark = pytest.mark.usefixtures("redis")
@@ -458,6 +459,7 @@ def test_each_change_of_a_tenant_is_told(acme: Player, server: Receiver, django_
         key, _plain = create_api_key(name="told", **common)
         revoke_api_key(key_id=key.id, **common)
         member = add_member(email="new@acme.example", role=Role.VIEWER, **common)
+        prove(member.user)
         change_role(membership_id=member.id, role=Role.ADMIN, owners=True, **common)
         remove_member(membership_id=member.id, owners=True, **common)
         rename_tenant(name="Acme Two", **common)

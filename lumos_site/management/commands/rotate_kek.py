@@ -11,12 +11,13 @@ from core import master_keys
 from core.clock import utc_now
 from core.errors import LumosError
 from core.tenancy import platform_scope
-from proxy.api import publish_catalogue
+from proxy.api import publish_catalogue, seal_provider_keys_anew
 from tenants.api import (
     Rotation,
     check_master_keys,
     known_fingerprints,
     master_key_uses,
+    oldest_envelopes,
     retire_master_key,
     rotate_master_key,
 )
@@ -50,6 +51,10 @@ class Command(BaseCommand):
             mark = "current" if version == master_keys.current_version() else ""
             state = self._state(version, expected)
             self.stdout.write(f"v{version:<4}{state:<10}{uses.get(version, 0):>8} wrapped  {mark}".rstrip())
+        for place, count in oldest_envelopes().items():
+            self.stdout.write(
+                f"{place}: {count} of the oldest form, which needs v1; enter anew what the next run leaves"
+            )
 
     @staticmethod
     def _state(version: int, expected: str) -> str:
@@ -63,6 +68,8 @@ class Command(BaseCommand):
         self.stdout.write(f"v{version} is forgotten.")
 
     def _rotate(self) -> None:
+        if check_master_keys():
+            seal_provider_keys_anew(acting=_ACTING, now=utc_now())
         done = rotate_master_key(acting=_ACTING, now=utc_now(), tell=self._tell)
         publish_catalogue()
         changed = f"{done.data_keys} data keys and {done.envelopes} sealed values were changed"

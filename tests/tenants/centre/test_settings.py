@@ -42,6 +42,7 @@ from tenants.centre.registry import SPECS, check_value, spec_of
 from tenants.centre.schema import KNOWN, complaints
 from tenants.workspace.models import Setting, SettingVersion
 from tests.cast import TESTER, Player
+from tests.proved import prove
 
 
 def _set(player: Player, editor: Editor = Editor.OWNER, version: int | None = None, **values: object) -> int:
@@ -253,6 +254,7 @@ def test_only_people_of_the_allowed_domains_are_invited(acme: Player) -> None:
 
 
 def test_a_threshold_is_told_by_mail_to_the_named_recipients(acme: Player, globex: Player) -> None:
+    prove(acme.owner)
     _set(acme, alerts__recipients=["amy@acme.example", "ops@acme.example"])
     event = ThresholdReached(acme.tenant.id, "tenant", "money_per_month", "2026-11", 90, 2_300_000, 2_500_000)
     write_to_recipients(event)
