@@ -19,7 +19,7 @@ from django.db import connection
 
 from accounts.errors import ProviderBusy
 from accounts.openid import Claims, Client, Question, claims_in, discover, fetch_keys, is_of_known_key, redeem
-from core.http import SafeClient, tenant_policy
+from core.http import SafeClient, check_url, tenant_policy
 
 PATIENCE = 5.0  # seconds that all calls for one request may take together
 AT_ONE_TENANT, AT_ONCE = 3, 8  # requests of this process that wait
@@ -53,8 +53,13 @@ def document_of(tenant_id: str, issuer: str, now: datetime) -> Document:
 
 
 def look_afresh(tenant_id: str, issuer: str, now: datetime, http: SafeClient | None = None) -> None:
-    """Ask whatever is kept of the tenant's providers, which is forgotten. Raises ProviderFailed and ProviderBusy."""
+    """Ask whatever is kept of the tenant's providers, which is forgotten.
+
+    Raises UrlRefused for an address inside, ProviderFailed and ProviderBusy.
+    """
     with _in_line(tenant_id, http or _http()) as client:
+        if http is None:
+            check_url(issuer, policy=tenant_policy(), field="issuer")
         document = discover(client, issuer)
     forget(tenant_id)
     _note((tenant_id, issuer, "document"), document, now)
