@@ -140,7 +140,7 @@ class TestWaiting:
 
         connect(provider, acme.tenant, admits=True)
         asking._kept.clear()
-        watched = SafeClient(HERE, resolver=look_up, tls=provider.http._tls)  # type: ignore[arg-type]
+        watched = SafeClient(HERE, resolver=look_up, tls=provider.http._tls)
         monkeypatch.setattr(asking, "_http", lambda: watched)
         assert come_in(provider, stranger(acme)).status_code == 302
         assert held == [False, False, False]

@@ -32,13 +32,13 @@ def common(player: Player) -> dict[str, object]:
 
 
 def rise(member: Membership, player: Player, role: Role) -> Membership:
-    return change_role(membership_id=member.id, role=role, owners=True, **common(player))  # type: ignore[arg-type]
+    return change_role(membership_id=member.id, role=role, owners=True, **common(player))
 
 
 @pytest.fixture
 def zoe(acme: Player) -> Membership:
     """A developer whom a file made a member; nobody knows whether she reads her mail."""
-    return add_member(email="zoe@acme.example", role=Role.DEVELOPER, password=PASSWORD, **common(acme))  # type: ignore[arg-type]
+    return add_member(email="zoe@acme.example", role=Role.DEVELOPER, password=PASSWORD, **common(acme))
 
 
 @pytest.mark.parametrize("role", LEADING)
@@ -58,7 +58,7 @@ def test_a_proof_of_another_address_or_account_counts_nothing(acme: Player, zoe:
 
 
 def test_an_owner_steps_down_to_admin_without(acme: Player) -> None:
-    other = add_member(email="o@acme.example", role=Role.OWNER, **common(acme))  # type: ignore[arg-type]
+    other = add_member(email="o@acme.example", role=Role.OWNER, **common(acme))
     assert rise(other, acme, Role.ADMIN).role == "ADMIN"
 
 
@@ -96,7 +96,7 @@ def test_the_page_offers_the_letter_and_says_what_it_is_for(acme: Player) -> Non
 
 def test_letters_about_alerts_go_to_proved_addresses_and_to_those_of_no_account(acme: Player, zoe: Membership) -> None:
     values = {"alerts.recipients": [acme.owner.email, zoe.user.email, "ops@acme.example"]}
-    change_settings(values=values, editor=Editor.OWNER, reason="because", **common(acme))  # type: ignore[arg-type]
+    change_settings(values=values, editor=Editor.OWNER, reason="because", **common(acme))
     prove(acme.owner)
     write_to_recipients(
         ThresholdReached(acme.tenant.id, "tenant", "money_per_month", "2026-11", 90, 2_300_000, 2_500_000)
@@ -109,7 +109,7 @@ def test_letters_about_alerts_go_to_proved_addresses_and_to_those_of_no_account(
 def test_of_the_owners_those_are_told_that_an_endpoint_is_disabled(acme: Player, proved: bool) -> None:
     nameless = User.objects.create_user("openid-1")
     Membership.objects.create(user=nameless, tenant=acme.tenant, role=Role.OWNER)
-    facts, _secret = add_endpoint(url="https://93.184.216.34/x", **common(acme))  # type: ignore[arg-type]
+    facts, _secret = add_endpoint(url="https://93.184.216.34/x", **common(acme))
     if proved:
         prove(acme.owner)
     note_unsignable(acme.tenant.id, facts.id, utc_now())

@@ -14,6 +14,7 @@ from mail.api import send_waiting
 from tenants.api import Invitation, Membership, Role
 from tests.cast import PASSWORD, Operator, Player
 from tests.portal.conftest import SignIn, stranger
+from tests.proved import prove
 
 
 def link_of_the_letter() -> str:
@@ -100,6 +101,7 @@ def test_roles_are_changed_and_members_removed(acme: Player, as_role: SignIn) ->
     as_role(acme.tenant, Role.DEVELOPER)
     dev = Membership.objects.get(user__username="developer@acme.example")
     owner = as_role(acme.tenant)
+    prove(dev.user)
     assert (
         "has the role Admin now"
         in owner.post(f"/members/{dev.public_id}/role/", {"role": "ADMIN"}, follow=True).content.decode()

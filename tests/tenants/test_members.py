@@ -19,6 +19,7 @@ from mail.api import send_waiting
 from tenants import api
 from tenants.models import Invitation, Membership
 from tests import cast
+from tests.proved import prove
 from tests.rest import Caller, path_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
@@ -259,6 +260,7 @@ def test_operators_list_invite_change_and_remove_through_rest(acme: cast.Player,
     assert caller.delete(path_of(acme.tenant, f"/invitations/{invited.json()['id']}")).status_code == 204
     assert caller.delete(path_of(acme.tenant, "/invitations/nonsense")).status_code == 404
     dev = member(acme.tenant, api.Role.DEVELOPER)
+    prove(dev.user)
     one = path_of(acme.tenant, f"/members/{dev.public_id}")
     assert caller.put(one, {"role": "ADMIN"}).json()["role"] == "ADMIN"
     assert caller.put(one, {"role": "KING"}).status_code == 400

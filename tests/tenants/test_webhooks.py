@@ -226,6 +226,7 @@ def test_a_server_that_is_not_there_and_one_inside_are_told_apart_in_words(acme:
 
 
 def test_after_five_days_without_success_it_is_disabled_and_the_owners_are_told(acme: Player, server: Receiver) -> None:
+    prove(acme.owner)
     facts, _secret = _add(acme, server)
     server.status = 503
     first = _tell(acme)
