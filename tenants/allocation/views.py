@@ -138,7 +138,10 @@ class AllocationList(TenantView):
         return whole([dict(AllocationSerializer(facts).data) for facts in facts_of(rows)])
 
     @extend_schema(
-        operation_id="allocate_resources", request=NewAllocationSerializer, responses={201: AllocationSerializer}, tags=LIST
+        operation_id="allocate_resources",
+        request=NewAllocationSerializer,
+        responses={201: AllocationSerializer},
+        tags=LIST,
     )
     def post(self, request: Request, tenant_id: str) -> Response:
         """Give a tenant all of the amounts, or put it into the waiting list."""
