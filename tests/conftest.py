@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import redis as redis_library
+from coverage import Coverage
 from django.contrib.auth.signals import user_logged_in
 
 from core import master_keys
@@ -23,6 +24,7 @@ from lumos_site.celery import app
 from tests import cast
 
 _LOG = "audit_auditentry, audit_auditlink, audit_chainhead"
+_SEEDED = "tenants_tenanttypeprofile"  # its rows are made by a migration
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,6 +39,13 @@ def pytest_configure(config: pytest.Config) -> None:
     user_logged_in.connect(_a_forced_login_is_a_whole_one)
 
 
+def pytest_sessionfinish() -> None:
+    """Writes down the lines that ran: a worker that takes its time to end is killed before it would do so itself."""
+    measured = Coverage.current()
+    if measured is not None:
+        measured.save()
+
+
 def _a_forced_login_is_a_whole_one(request: Any, user: Any, **_more: Any) -> None:
     """`client.force_login` stands for a sign-in with a second factor, a moment ago; real ones prove theirs."""
     if not request.path:
@@ -49,29 +58,32 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
 
     with django_db_blocker.unblock(), platform_scope():
         migrate_template_for_tests()
-        _let_flush_empty_the_log()
+        _flush_as_tests_need_it()
     yield
     with django_db_blocker.unblock(), platform_scope():
         _end_other_sessions()
 
 
-def _let_flush_empty_the_log() -> None:
+def _flush_as_tests_need_it() -> None:
     """Tests that commit are cleaned up by truncating every table, which the audit log refuses its owner too.
 
-    So the refusal is taken away inside that one transaction, by what only an owner of the functions can do.
+    So the refusal is taken away inside that one transaction, by what only an owner of the functions can do; and the
+    rows that migrations made are put back in it.
     """
     from django.db import connection
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname = 'audit_refuse_change'")
         refusal = cursor.fetchone()[0]
+        cursor.execute(f"CREATE SCHEMA seeded; CREATE TABLE seeded.rows AS TABLE {_SEEDED}")
     consent = refusal[: refusal.index("BEGIN")] + "BEGIN RETURN NULL; END $function$"
     truncate = connection.ops.sql_flush
 
     def sql_flush(style: Any, tables: Any, **options: Any) -> list[str]:
         statements = truncate(style, tables, **options)
         opened = [consent, f"GRANT TRUNCATE ON {_LOG} TO CURRENT_USER"]
-        closed = [refusal, f"REVOKE TRUNCATE ON {_LOG} FROM CURRENT_USER"]
+        seeded = f"INSERT INTO {_SEEDED} TABLE seeded.rows"
+        closed = [refusal, seeded, f"REVOKE TRUNCATE ON {_LOG} FROM CURRENT_USER"]
         return [*opened, *statements, *closed] if statements else []
 
     connection.ops.sql_flush = sql_flush  # type: ignore[method-assign]

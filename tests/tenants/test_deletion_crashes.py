@@ -24,7 +24,9 @@ pytestmark = [
     pytest.mark.usefixtures("committed", "redis"),
 ]
 RUN = """
+from audit.api import relay_outbox
 from tenants.api import run_due_jobs
+relay_outbox(now=utc_now())
 run_due_jobs(now=utc_now())
 """
 STEPS = [step.name for step in steps_of(api.JobKind.DELETE)]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from importlib import import_module
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.db import IntegrityError, transaction
 
 from audit.models import AuditEntry, OutboxEvent
@@ -63,8 +61,6 @@ def actions() -> list[str]:
 
 
 def test_the_stored_profiles_begin_as_the_built_in_ones() -> None:
-    TenantTypeProfile.objects.all().delete()  # other tests empty the tables, so that the migration's rows may be gone
-    import_module("tenants.migrations.0008_profiles").seed(apps, None)
     assert TenantTypeProfile.objects.count() == len(TenantType)
     assert all_profiles() == BUILT_IN
 
