@@ -26,10 +26,11 @@ class Effort:
 
 @dataclass(slots=True)
 class Measured:
-    """One run with the CPU seconds that gateway and Redis took in it."""
+    """One run with the CPU seconds that gateway, bare relay and Redis took in it."""
 
     result: Result
     gateway_cpu: float
+    relay_cpu: float
     redis_cpu: float
 
 
@@ -41,6 +42,7 @@ class Bench:
         self.effort = effort
         self.direct = Target(stand.upstream_url)
         self.through = Target(stand.gateway_url, stand.key)
+        self.relayed = Target(stand.relay_url)
         self.errors: dict[str, int] = {}
 
     async def load(self, target: Target, model: str, **shape: float) -> Measured:
@@ -49,15 +51,12 @@ class Bench:
         events = stream_events(model) if stream else 0
         lasts = stream_seconds(model) if stream else 0
         plan = Plan(target.request(model, stream=stream), events=events, stream_seconds=lasts, **shape)  # type: ignore[arg-type]
-        gateway, redis = cpu_seconds([self.stand.gateway_pid]), cpu_seconds([self.stand.redis_pid])
+        pids = [self.stand.gateway_pid, self.stand.relay_pid, self.stand.redis_pid]
+        before = [cpu_seconds([pid]) for pid in pids]
         result = await run_load(target, plan)
         for reason, count in result.errors.items():
             self.errors[reason] = self.errors.get(reason, 0) + count
-        return Measured(
-            result,
-            cpu_seconds([self.stand.gateway_pid]) - gateway,
-            cpu_seconds([self.stand.redis_pid]) - redis,
-        )
+        return Measured(result, *(cpu_seconds([pid]) - taken for pid, taken in zip(pids, before, strict=True)))
 
     async def warm_up(self) -> None:
         await self.load(self.direct, "bench-8", connections=4, seconds=0.5)
@@ -127,7 +126,8 @@ async def first_token(bench: Bench) -> list[Figure]:
 
 
 async def chunks(bench: Bench) -> list[Figure]:
-    """CPU of a chunk, the request's own cost taken off: back to back, and at the pace of a provider."""
+    """CPU of a chunk, the request's own cost taken off: back to back, and at the pace of a provider. Beside it what a
+    bare relay takes for the same streams on the same core."""
     kinds: list[tuple[str, str, float, dict[str, float]]] = [
         ("back to back, 8 streams", "bench-200", 25, {"connections": 8, "seconds": bench.effort.seconds}),
         ("paced 10 ms, 100 streams", "bench-200x10", 50, {"connections": 100, "each": 2, "ramp_seconds": 1}),
@@ -136,16 +136,19 @@ async def chunks(bench: Bench) -> list[Figure]:
     ]
     figures = []
     for name, model, goal, shape in kinds:
-        own, whole = [], []
+        own, whole, bare = [], [], []
         for _ in range(bench.effort.runs):
             base = await bench.load(bench.through, "bench-1", connections=8, seconds=1.5, stream=True)
             request = base.gateway_cpu / max(1, base.result.requests)
             run = await bench.load(bench.through, model, stream=True, **shape)
             whole.append(run.gateway_cpu / max(1, run.result.events))
+            relayed = await bench.load(bench.relayed, model, stream=True, **shape)
+            bare.append(relayed.relay_cpu / max(1, relayed.result.events))
             own.append((run.gateway_cpu - request * run.result.requests) / max(1, run.result.events))
         figures += [
             Figure(f"CPU per chunk, {name}", "µs", _scaled(own, MICRO), goal, decimals=1),
             Figure(f"… with the request's share, {name}", "µs", _scaled(whole, MICRO), decimals=1),
+            Figure(f"… of a bare relay, {name}", "µs", _scaled(bare, MICRO), decimals=1),
         ]
     return figures
 

@@ -72,10 +72,12 @@ class Stand:
     """Where everything is, for the process that measures."""
 
     upstream_url: str
+    relay_url: str
     gateway_url: str
     web_url: str
     redis_url: str
     key: str
+    relay_pid: int
     gateway_pid: int
     web_pid: int
     redis_pid: int
@@ -201,7 +203,11 @@ def _build(
     pin(redis_pid, load_core)
     upstream = processes.start(["-m", "benchmarks.upstream"], core=load_core, pipe=True)
     assert upstream.stdout is not None
-    upstream_url = f"http://127.0.0.1:{int(upstream.stdout.readline())}/v1"
+    upstream_port = int(upstream.stdout.readline())
+    upstream_url = f"http://127.0.0.1:{upstream_port}/v1"
+    relay = processes.start(["-m", "benchmarks.relay", str(upstream_port)], core=gateway_core, pipe=True)
+    assert relay.stdout is not None
+    relay_port = int(relay.stdout.readline())
     say("Migrating and seeding")
     key = _seed(servers, processes, upstream_url)
     say("Starting the gateway and the web role")
@@ -209,10 +215,12 @@ def _build(
     web_url, web_pid = _serve_web(processes, load_core)
     return Stand(
         upstream_url=upstream_url,
+        relay_url=f"http://127.0.0.1:{relay_port}/v1",
         gateway_url=gateway_url + "/v1",
         web_url=web_url,
         redis_url=servers.valkey.url,
         key=key,
+        relay_pid=relay.pid,
         gateway_pid=gateway_pid,
         web_pid=web_pid,
         redis_pid=redis_pid,

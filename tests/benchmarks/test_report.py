@@ -74,5 +74,5 @@ def test_the_stands_configuration_can_be_read_and_a_stand_travels_as_text():
     text = CONFIGURATION.format(base_url="http://127.0.0.1:1/v1", models=", ".join(MODELS), many=10**9)
     document = read_text(text)
     assert [model.name for model in document.models] == list(MODELS)
-    stand = Stand("u", "g", "w", "r", "k", 1, 2, 3, 0, 1)
+    stand = Stand("u", "b", "g", "w", "r", "k", 4, 1, 2, 3, 0, 1)
     assert Stand.from_json(stand.to_json()) == stand

@@ -8,6 +8,7 @@ import pytest
 import uvloop
 
 from benchmarks.load import Plan, Target, percentile, run_load, stream_events
+from benchmarks.relay import start_relay
 from benchmarks.upstream import Stats, start_provider
 
 
@@ -118,3 +119,12 @@ def test_both_run_on_the_loop_that_measures():
         return result.requests, stats.chunks
 
     assert uvloop.run(measure()) == (6, 18)
+
+
+async def test_a_bare_relay_passes_every_chunk_on(provider):
+    target, stats = provider
+    relay = await start_relay(target.address[1])
+    plan = Plan(target.request("bench-50", stream=True), connections=2, each=2, events=stream_events("bench-50"))
+    result = await run_load(Target(f"http://127.0.0.1:{relay.sockets[0].getsockname()[1]}/v1"), plan)
+    relay.close()
+    assert (result.failed, result.events, stats.chunks) == (0, 2 * 2 * (50 + 2), 2 * 2 * 50)
