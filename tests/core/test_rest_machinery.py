@@ -12,6 +12,7 @@ from core.redis import key
 from core.rest import idempotency, throttle
 from core.rest.principal import Principal
 from tenants.api import Tenant
+from tenants.provisioning.retire import forget_in_redis, remains_of
 from tests.cast import Operator, Player
 from tests.rest import Caller, path_of
 
@@ -78,6 +79,33 @@ def test_a_created_key_is_not_readable_in_redis(acme: Player, redis: redis_libra
     assert len(names) == 1
     assert 0 < redis.ttl(names[0]) <= idempotency.KEEP_SECONDS
     assert secret.encode() not in (redis.get(names[0]) or b"")
+
+
+def test_an_answer_goes_with_the_tenant_that_it_is_about(
+    olivia: Operator, acme: Player, redis: redis_library.Redis
+) -> None:
+    """Also what an operator was answered, and the answer of making the tenant, whose claim was there before its id."""
+    body = {"name": "ci", "scopes": ["keys:read"]}
+    caller = Caller(olivia.token)
+    Caller(acme.plaintext).post(path_of(acme.tenant, "/keys"), body, **_keyed("k1"))
+    caller.post(path_of(acme.tenant, "/keys"), body, **_keyed("k1"))
+    hooli = Tenant.objects.get(slug=caller.post("/tenants", NEW, **_keyed("k1")).json()["slug"])
+    names = sorted(redis.scan_iter(key("rest", "idempotency", "*")))
+    owners = [name.decode().split(":")[-2] for name in names]
+    assert sorted(owners) == sorted([acme.tenant.id, acme.tenant.id, hooli.id, "platform"])
+    assert all(0 < redis.ttl(name) <= idempotency.KEEP_SECONDS for name in names)
+    assert caller.post("/tenants", NEW, **_keyed("k1"))["Idempotent-Replayed"] == "true"
+    for tenant in (acme.tenant, hooli):
+        assert len(remains_in_redis(tenant.id)) == owners.count(tenant.id)
+        forget_in_redis(tenant.id)
+        assert remains_in_redis(tenant.id) == []
+    assert b"hooli" not in b"".join(redis.get(name) or b"" for name in redis.scan_iter(key("rest", "idempotency", "*")))
+    gone = caller.post("/tenants", NEW, **_keyed("k1"))
+    assert (gone.status_code, gone.json()["code"]) == (409, "idempotent_answer_gone")
+
+
+def remains_in_redis(tenant_id: str) -> list[str]:
+    return [name for name in remains_of(tenant_id) if ":rest:idempotency:" in name]
 
 
 def test_a_fault_of_ours_frees_the_key(
