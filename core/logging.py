@@ -26,9 +26,13 @@ _NONSENSE = (
 _KEY = re.compile(r"\b(lum_(?:live|test|oper|tok|refr)_|sk-|eyJ(?=[\w-]+\.[\w-]+\.))[A-Za-z0-9_\-\.]{6,}")
 
 
+# What opens an account or a tenant once stands in the path of a link: of invitations, visits by operators, letters.
+_LINK = re.compile(r"((?:/|%2F)(?:join|impersonation|sign-in(?:/|%2F)(?:reset|address))(?:/|%2F))[\w.~-]{16,}", re.I)
+
+
 def scrub(text: str) -> str:
-    """The text with every credential cut to its recognisable prefix."""
-    return _KEY.sub(r"\1[hidden]", text)
+    """The text with every credential cut to its recognisable prefix, that of a link to what stands before it."""
+    return _LINK.sub(r"\1[hidden]", _KEY.sub(r"\1[hidden]", text))
 
 
 def _scrub_fields(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -15,6 +15,12 @@ try:
     raise ValueError("no such key lum_live_abcdefABCDEF123456")
 except ValueError:
     log("django.request").exception("Not Found: /%s", "lum_oper_abcdefABCDEF123456")
+log("django.request").warning("Not Found: %s", "/join/abcdef_ABCDEF-0123456789012345678/")
+log("django.security.csrf").warning("Forbidden (CSRF): %s", "/impersonation/abcdefABCDEF01234567890123456/")
+back = "/sign-in/?next=%2Fsign-in%2Freset%2F7-1-1-abcdef0123456789"
+log("uvicorn.access").info('%s - "GET %s HTTP/1.1" 404', "::1", back)
+log("django.request").error("Server Error: %s", "/sign-in/address/7-1764500000-1-abcdef01234567890/")
+log("django.request").warning("Not Found: %s", "/impersonation/leave/")
 log("uvicorn.error").warning("Invalid HTTP request received.")
 log("uvicorn.error").error("ASGI callable returned without completing handshake.")
 log("django.security.DisallowedHost").error("Invalid HTTP_HOST header")
@@ -33,6 +39,14 @@ def test_no_credential_is_in_messages_or_tracebacks() -> None:
     assert "abcdef" not in lines
     assert "lum_live_[hidden]" in lines
     assert "lum_oper_[hidden]" in lines
+
+
+def test_links_that_open_something_once_are_cut_to_what_stands_before_it() -> None:
+    lines = written()
+    assert "abcdef" not in lines
+    for kept in ("/join/[hidden]/", "/impersonation/[hidden]/", "%2Freset%2F[hidden]", "/address/[hidden]/"):
+        assert kept in lines
+    assert "Not Found: /impersonation/leave/" in lines
 
 
 def test_nonsense_from_strangers_leaves_no_line_but_real_errors_do() -> None:
