@@ -207,10 +207,18 @@ def _differences(row: Row, wanted: Mapping[str, Any]) -> dict[str, Any]:
     return changes
 
 
+def options_fault(options: object) -> str:
+    """What is wrong with options as somebody typed them; "" when they are an object of whole numbers that we know."""
+    if isinstance(options, Mapping):
+        numbers = options.values()
+        if options.keys() <= OPTIONS and all(type(x) is int and 0 <= x <= _OPTION_LIMIT for x in numbers):
+            return ""
+    return f"whole numbers for: {', '.join(sorted(OPTIONS))}"
+
+
 def _check_provider(provider: Provider) -> None:
-    unknown = {name for name in provider.options if name not in OPTIONS}
-    if unknown or not all(type(x) is int and 0 <= x <= _OPTION_LIMIT for x in provider.options.values()):
-        raise InvalidInput("Unknown option", fields={"options": [f"whole numbers for: {', '.join(sorted(OPTIONS))}"]})
+    if fault := options_fault(provider.options):
+        raise InvalidInput("Unknown option", fields={"options": [fault]})
     if provider.kind == ProviderKind.OPENAI and not provider.base_url:
         raise InvalidInput("The base URL is missing", fields={"base_url": ["must look like https://host[:port]/path"]})
     _check_row(provider)

@@ -20,9 +20,33 @@ from billing.models import PlanVersion, Price
 from billing.services.catalogue import publish_plan_version
 from core.admin import EMPTY, Choice, LumosModelAdmin, Question, ago, amount, display, dotted, plain
 from core.clock import utc_now
+from core.json_field import StorableJSONField, is_list_of_objects
 
 ONE_TIER = ({"up_to": None, "unit_amount": "0", "flat_amount": "0"},)
 PRICE_FIELDS = ("meter", "model", "charge_model", "included_units", "package_size", "tiers")
+
+
+def tiers_fault(value: Any) -> str:
+    """What is wrong with the tiers that somebody typed, before anybody reckons with them; "" when nothing is."""
+    if fault := is_list_of_objects(value):
+        return fault
+    for tier in value:
+        unknown = tier.keys() - {"up_to", "unit_amount", "flat_amount"}
+        numbers = [tier.get("unit_amount"), tier.get("flat_amount", "0")]
+        bounds = [] if tier.get("up_to") is None else [tier["up_to"]]
+        if unknown or "up_to" not in tier or not all(map(_is_number, (*numbers, *bounds))):
+            return str(_("Each tier has up_to, unit_amount and flat_amount, as numbers in quotation marks."))
+    return ""
+
+
+def _is_number(value: object) -> bool:
+    """Of a text or a whole number: what JSON calls a fraction is none of ours, since it is not exact."""
+    if type(value) is int:
+        return True
+    try:
+        return isinstance(value, str) and Decimal(value).is_finite()
+    except ArithmeticError:
+        return False
 
 
 class PriceForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -33,7 +57,8 @@ class PriceForm(forms.ModelForm):  # type: ignore[type-arg]
         choices=[("", EMPTY), *Price._meta.get_field("meter").flatchoices],
         widget=UnfoldAdminSelectWidget(),
     )
-    tiers = forms.JSONField(
+    tiers = StorableJSONField(
+        shape=tiers_fault,
         label=_("Tiers"),
         initial=list(ONE_TIER),
         widget=UnfoldAdminTextareaWidget({"rows": 2, "cols": 60}),

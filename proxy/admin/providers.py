@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import RelatedDropdownFilter
-from unfold.widgets import UnfoldAdminPasswordWidget
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextareaWidget
 
 from audit.api import operator_actor
 from core.admin import (
@@ -28,11 +28,13 @@ from core.admin import (
     dotted,
 )
 from core.clock import utc_now
+from core.json_field import StorableJSONField
 from proxy.data import ProviderKind
 from proxy.models import Provider, ProviderKey
 from proxy.services import (
     add_provider,
     change_provider,
+    options_fault,
     remove_provider_key,
     set_provider_key,
 )
@@ -56,6 +58,10 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
         required=False,
         widget=SECRET,
         help_text=_("Sealed when it is saved, and shown to nobody again. Empty: the key stays as it is."),
+    )
+
+    options = StorableJSONField(
+        label=_("Options"), required=False, shape=options_fault, widget=UnfoldAdminTextareaWidget({"rows": 2})
     )
 
     class Meta:

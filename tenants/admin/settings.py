@@ -17,6 +17,7 @@ from audit.api import operator_actor
 from core.admin import LumosModelAdmin, page, tell
 from core.clock import utc_now
 from core.errors import LumosError
+from core.json_field import StorableJSONField
 from tenants.centre.data import Editor, Json
 from tenants.centre.registry import SPECS
 from tenants.centre.selectors import configuration_of, versions_of
@@ -32,21 +33,13 @@ class SettingForm(forms.Form):
     name = forms.ChoiceField(
         label=_("Setting"), choices=[(spec.name, spec.title) for spec in SPECS], widget=UnfoldAdminSelectWidget
     )
-    value = forms.CharField(
+    value = StorableJSONField(
         label=_("Value"),
         required=False,
-        strip=True,
         widget=UnfoldAdminTextareaWidget({"rows": 3}),
         help_text=_('JSON, such as "text", 30 or ["one", "two"]. Empty: the default again.'),
     )
     reason = forms.CharField(label=_("Reason"), max_length=300, widget=UnfoldAdminTextInputWidget())
-
-    def clean_value(self) -> Json:
-        text = self.cleaned_data["value"]
-        try:
-            return json.loads(text) if text else None
-        except (ValueError, RecursionError) as error:
-            raise forms.ValidationError(_("This is not JSON.")) from error
 
 
 class SettingsPages(LumosModelAdmin):

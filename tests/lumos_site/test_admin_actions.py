@@ -30,6 +30,7 @@ from tenants.api import (
     set_operator_role,
 )
 from tenants.api import Operator as OperatorRow
+from tests.audit.reading import entries
 from tests.cast import TESTER, Operator, Player
 from tests.lumos_site.stage import set_stage
 
@@ -68,7 +69,7 @@ def _said(answer: Any) -> str:
 
 
 def _audited(action: str) -> AuditEntry:
-    entry = AuditEntry.objects.filter(action=action, actor_kind="operator").latest("id")
+    entry = entries(action=action, actor_kind="operator")[-1]
     assert entry.actor_label == "olivia"
     return entry
 
@@ -292,6 +293,37 @@ def test_models_are_offered_and_switched_off(browser: Client) -> None:
     assert not Model.objects.get(pk=model.pk).enabled
     _run(browser, "proxy_provider", "switch_off", provider)
     assert not Provider.objects.get(pk=provider.pk).enabled
+
+
+UNUSABLE = ["-1", "NaN", "1e400", r'["\u0000"]', r'"\ud800"', "[" * 3000]
+UNUSABLE += ['{"pace_ms": 1.5}', '{"pace_ms": -1}', '{"x": 1}']
+
+
+@pytest.mark.parametrize("typed", UNUSABLE)
+def test_options_that_cannot_be_kept_are_told_beside_the_field(browser: Client, typed: str) -> None:
+    provider = Provider.objects.get(name="demo")
+    address = reverse("admin:proxy_provider_change", args=[provider.pk])
+    answer = browser.post(address, {"base_url": "", "options": typed, "enabled": "on"})
+    assert answer.status_code == 200
+    assert list(answer.context["adminform"].form.errors) == ["options"]
+    assert Provider.objects.get(pk=provider.pk).options == provider.options
+
+
+TIERS = ["[" * 3000, r'"\ud800"', "{}", "[1]", "[{}]", '[{"up_to": null, "unit_amount": 0.5}]', "[]x"]
+TIERS += ['[{"up_to": null, "unit_amount": "NaN"}]', '[{"up_to": [], "unit_amount": "1"}]', '[{"up_to": null}]']
+
+
+@pytest.mark.parametrize("typed", TIERS)
+def test_tiers_that_nobody_could_reckon_with_are_told_beside_the_field(browser: Client, typed: str) -> None:
+    newest = PlanVersion.objects.get(code="pro@1")
+    price = {"meter": "requests", "model": "*", "charge_model": "per_unit", "included_units": "0", "package_size": "1"}
+    data = {f"prices-0-{name}": value for name, value in {**price, "tiers": typed}.items()}
+    data |= {"plan": newest.plan_id, "currency": "USD", "monthly_fee": "1"}
+    data |= {"prices-TOTAL_FORMS": "1", "prices-INITIAL_FORMS": "0"}
+    answer = browser.post(reverse("admin:billing_planversion_add"), data)
+    assert answer.status_code == 200
+    assert list(answer.context["inline_admin_formsets"][0].formset.errors[0]) == ["tiers"]
+    assert not PlanVersion.objects.filter(code="pro@2").exists()
 
 
 def test_a_new_plan_version_starts_with_the_newest_terms(browser: Client) -> None:
