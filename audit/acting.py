@@ -32,5 +32,5 @@ def operator_actor(account: Account) -> Actor:
 
 def caller_actor(caller: Caller) -> Actor:
     """An operator who acts for a member stays an operator in the log; the label names both."""
-    kind = "operator" if caller.kind == "impersonator" else caller.kind
-    return Actor(kind, caller.id, caller.label)
+    acts_for = caller.kind == "impersonator"
+    return Actor("operator" if acts_for else caller.kind, caller.id, caller.label, acts_for=acts_for)

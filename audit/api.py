@@ -9,10 +9,10 @@ from audit.chain.verification import check_chains
 from audit.chain.witness import publish_heads
 from audit.concealment import fingerprint
 from audit.conf import SCHEDULE
-from audit.data import SYSTEM, Actor, ChainFault, ChainReport, EntryFacts, FaultKind, SignedHead
+from audit.data import SYSTEM, Actor, ChainFault, ChainReport, EntryFacts, FaultKind, Personal, SignedHead
 from audit.outbox import count_events, discard_event, emit, forget_events, prune_outbox, relay_outbox, resend_event
 from audit.selectors import broken_chains, recent_entries
-from audit.services import record
+from audit.services import forget_account, record
 from audit.upkeep import ensure_partitions_ahead as ensure_audit_partitions
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "ChainReport",
     "EntryFacts",
     "FaultKind",
+    "Personal",
     "SignedHead",
     "adopt_chain",
     "broken_chains",
@@ -37,6 +38,7 @@ __all__ = [
     "ensure_audit_partitions",
     "export_chain",
     "fingerprint",
+    "forget_account",
     "forget_events",
     "note_export",
     "operator_actor",

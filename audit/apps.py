@@ -11,4 +11,7 @@ class AuditConfig(AppConfig):
     def ready(self) -> None:
         from audit import stream  # noqa: F401 - tells every process of each event
 
-        keeps("audit_auditentry", "the log is append-only and chained; its months go by LUMOS_AUDIT_KEEP_MONTHS")
+        keeps(
+            "audit_auditentry",
+            "the log is append-only and chained; names stand apart and go, months by LUMOS_AUDIT_KEEP_MONTHS",
+        )

@@ -19,14 +19,14 @@ def fingerprint(secret: str) -> str:
 
 def conceal(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The facts with every text that holds a recognisable credential replaced by the text's fingerprint."""
-    return {str(name): _concealed(value) for name, value in facts.items()}
+    return {str(name): conceal_value(value) for name, value in facts.items()}
 
 
-def _concealed(value: Any) -> Any:
+def conceal_value(value: Any) -> Any:
     if isinstance(value, str):
         return value if scrub(value) == value else fingerprint(value)
     if isinstance(value, Mapping):
         return conceal(value)
     if isinstance(value, list | tuple | set | frozenset):
-        return [_concealed(one) for one in value]
+        return [conceal_value(one) for one in value]
     return value

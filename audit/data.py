@@ -9,11 +9,20 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Somebody or something that changes things. `kind` is one of operator, member, key, system."""
+    """Somebody or something that changes things. `kind` is one of operator, member, key, system.
+
+    `acts_for`: an operator in a member's place, whom the label names too.
+    """
 
     kind: str
     id: str
     label: str
+    acts_for: bool = False
+
+    @property
+    def is_named_by_tenant(self) -> bool:
+        """Whether the label holds the name of a tenant's person or thing, and not of an operator or of Lumos alone."""
+        return self.kind in ("member", "key") or self.acts_for
 
     @classmethod
     def system(cls, name: str) -> Actor:
@@ -21,6 +30,16 @@ class Actor:
 
 
 SYSTEM = Actor.system("lumos")
+
+
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """A value in what `record` is told that may name a person or a company: an address, a name, what somebody typed.
+
+    It is kept apart from the entry and goes with the tenant or account that the entry is about.
+    """
+
+    value: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +72,7 @@ class FaultKind(StrEnum):
 
     GAP = "gap"
     ALTERED = "altered"
+    RENAMED = "renamed"
     ENTRY_GONE = "entry_gone"
     BROKEN_LINK = "broken_link"
     CUT_TAIL = "cut_tail"

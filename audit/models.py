@@ -43,6 +43,32 @@ class AuditEntry(models.Model):
         return f"{self.action} {self.target}"
 
 
+class EntryNames(models.Model):
+    """Whom and what one entry names, apart from it because this row may go; see audit.names. An empty text: not taken.
+
+    `tenant_id` is the tenant with which it goes, `account_id`, of an entry that is about no tenant, the account.
+    """
+
+    entry = models.OneToOneField(
+        AuditEntry, models.DO_NOTHING, primary_key=True, related_name="names", db_constraint=False
+    )
+    entry_at = models.DateTimeField()
+    tenant_id = models.CharField(max_length=26, default="", blank=True)
+    account_id = models.CharField(max_length=64, default="", blank=True)
+    key = models.CharField(max_length=64)
+    actor_label = models.CharField(max_length=200, default="", blank=True)
+    target = models.CharField(max_length=200, default="", blank=True)
+    reason = models.TextField(default="", blank=True)
+    values = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["tenant_id"], name="audit_names_by_tenant"),
+            models.Index(fields=["account_id"], name="audit_names_by_account", condition=~models.Q(account_id="")),
+            models.Index(fields=["entry_at"], name="audit_names_by_time"),
+        ]
+
+
 class WaitingEntry(models.Model):
     """An entry that is committed and not yet sealed; a trigger on the log writes it, only the sealer takes it away."""
 

@@ -16,7 +16,7 @@ from functools import partial
 import structlog
 from django.db import transaction
 
-from audit.data import Actor
+from audit.data import Actor, Personal
 from audit.errors import OutboxEventGone
 from audit.metrics import FAILED, FAILURES, WAITING
 from audit.models import OutboxEvent
@@ -137,16 +137,31 @@ def resend_event(*, event_id: str, acting: Actor, now: datetime) -> None:
     """Let the relay try an undelivered event again at once, with all attempts before it. Raises OutboxEventGone."""
     row = _undelivered(event_id)
     OutboxEvent.objects.filter(pk=row.pk).update(attempts=0, failed_at=None, next_attempt_at=now)
-    record("outbox.resend", actor=acting, tenant_id=None, target=str(row), detail={"last_error": row.last_error})
+    detail = {"last_error": Personal(row.last_error)}
+    record("outbox.resend", actor=acting, tenant_id=None, target=str(row), detail=detail, about_tenant=_tenant_of(row))
 
 
 @transaction.atomic
 def discard_event(*, event_id: str, acting: Actor, reason: str) -> None:
     """Give an undelivered event up for good; the audit log keeps what it said. Raises OutboxEventGone."""
     row = _undelivered(event_id)
-    detail = {"payload": row.payload, "last_error": row.last_error, "delivered_to": row.delivered_to}
-    record("outbox.discard", actor=acting, tenant_id=None, target=str(row), reason=reason, detail=detail)
+    apart = {"payload": Personal(row.payload), "last_error": Personal(row.last_error)}
+    detail = {**apart, "delivered_to": row.delivered_to}
+    record(
+        "outbox.discard",
+        actor=acting,
+        tenant_id=None,
+        target=str(row),
+        reason=reason,
+        detail=detail,
+        about_tenant=_tenant_of(row),
+    )
     row.delete()
+
+
+def _tenant_of(row: OutboxEvent) -> str:
+    """Of whom the event tells; empty when it is of no tenant."""
+    return str(row.payload.get("tenant_id") or "")
 
 
 def _undelivered(event_id: str) -> OutboxEvent:

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from audit.chain.links import PLATFORM
 from audit.data import FaultKind
 from audit.models import AuditEntry, ChainHead
+from audit.selectors import named
 from core.ids import prefixed
 from core.rest.fields import PublicIdField
 from core.rest.queries import Query
@@ -33,9 +34,12 @@ class EntrySerializer(serializers.ModelSerializer[AuditEntry]):
     tenant_id = OfNoTenantField("ten", read_only=True, allow_null=True)
     before = serializers.DictField(allow_null=True, help_text="What it was; credentials as fingerprints")
     after = serializers.DictField(allow_null=True, help_text="What it became; credentials as fingerprints")
-    detail = serializers.DictField()
+    detail = serializers.DictField(help_text="`name-v1:…` stands for a name that was erased, here and in other fields")
     sequence = serializers.IntegerField(allow_null=True, help_text="Its link in the chain; null while it waits")
     hash = serializers.CharField(allow_null=True)
+
+    def to_representation(self, instance: AuditEntry) -> dict[str, Any]:
+        return super().to_representation(named(instance))
 
     class Meta:
         model = AuditEntry

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from audit.data import SYSTEM
-from audit.models import AuditEntry, AuditLink
+from audit.models import AuditEntry, AuditLink, EntryNames
 from audit.services import record
 from core.errors import Conflict
 from core.partitions import MonthlyTable, month_after, month_of
@@ -58,6 +58,7 @@ def _retire(month: datetime) -> str:
     if entries.exclude(Exists(AuditLink.objects.filter(entry_id=OuterRef("pk")))).exists():
         raise MonthNotSealed(f"{name} has entries that are on no chain; run: ./lumos audit verify")
     ENTRIES.drop(month)
+    EntryNames.objects.filter(entry_at__gte=month, entry_at__lt=month_after(month)).delete()
     record("audit.retire_month", actor=SYSTEM, tenant_id=None, target=name, detail={"entries": count})
     return name
 

@@ -19,6 +19,7 @@ from audit.chain.sealing import adopt_chain, seal_waiting
 from audit.chain.signing import public_keys
 from audit.chain.verification import check_chain
 from audit.models import AuditEntry, AuditLink, ChainHead, WaitingEntry
+from audit.selectors import aimed_at, entries_with_names
 from audit.serializers import (
     AdoptionSerializer,
     ChainSerializer,
@@ -46,7 +47,9 @@ def entries(**filters: Any) -> QuerySet[AuditEntry]:
     """Rows with their links, filtered as EntryQuery says."""
     spelled = {"since": "at__gte", "until": "at__lt"}
     link = AuditLink.objects.filter(entry_id=OuterRef("pk"))
-    rows = AuditEntry.objects.filter(**{spelled.get(name, name): value for name, value in filters.items()})
+    given = {spelled.get(name, name): value for name, value in filters.items() if name != "target"}
+    rows = entries_with_names().filter(**given)
+    rows = rows.filter(aimed_at(filters["target"])) if "target" in filters else rows
     return rows.annotate(sequence=Subquery(link.values("sequence")), hash=Subquery(link.values("hash")))
 
 

@@ -70,8 +70,8 @@ def keeps(table: str, reason: str) -> None:
     """Say that rows of this shared table outlive their tenant, and which duty wants that.
 
     Whatever else has a `tenant_id` is deleted with the tenant, so a new table is forgotten to be kept, never to be
-    emptied. A kept row names its tenant by id only, save in the audit log, which stays as it was written, with names
-    and addresses. Raises ValueError for a table that is named already.
+    emptied. A kept row names its tenant and its people by ids only: what else the audit log says of them stands apart,
+    in a table that is emptied. Raises ValueError for a table that is named already.
     """
     if table in _kept:
         raise ValueError(f"{table} is kept already")

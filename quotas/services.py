@@ -10,7 +10,7 @@ from typing import cast
 import redis
 from django.db import transaction
 
-from audit.api import SYSTEM, Actor, emit, record
+from audit.api import SYSTEM, Actor, Personal, emit, record
 from core.ids import new_ulid, prefixed
 from core.redis import control
 from quotas.data import Dimension, LimitsChanged, ThresholdReached
@@ -162,6 +162,11 @@ def _described(row: StoredLimit) -> dict[str, object]:
     return described
 
 
+def _without_words(described: dict[str, object] | None) -> dict[str, object] | None:
+    """As the log keeps it: the reason that somebody typed goes with the tenant."""
+    return described and {name: Personal(value) if name == "reason" else value for name, value in described.items()}
+
+
 def _public(tenant_id: str) -> str:
     return prefixed("ten", tenant_id)
 
@@ -176,7 +181,8 @@ def _tell(
     after: StoredLimit | None,
     tenant_id: str = "",
 ) -> None:
-    detail = {"dimension": dimension.value, "before": before, "after": _described(after) if after else None}
+    told = {"before": before, "after": _described(after) if after else None}
+    detail = {"dimension": dimension.value, **{name: _without_words(values) for name, values in told.items()}}
     record(action, actor=acting, tenant_id=tenant_id or None, target=target, detail=detail)
     emit(LimitsChanged(tenant_id))
 

@@ -48,7 +48,7 @@ class Visit:
 def actor_of(row: Impersonation) -> Actor:
     """Both names, for every entry of the audit log that is made meanwhile."""
     label = f"{row.operator_label} as {row.acts_as or row.tenant.name}"
-    return Actor("operator", str(row.operator_id), label[:200])
+    return Actor("operator", str(row.operator_id), label[:200], acts_for=True)
 
 
 def seal_context(row: Impersonation) -> str:

@@ -33,7 +33,9 @@ class NewTenantSerializer(serializers.Serializer[Any]):
 
 
 class ReasonSerializer(serializers.Serializer[Any]):
-    reason = serializers.CharField(max_length=300, help_text="Kept in the audit log and shown to operators")
+    reason = serializers.CharField(
+        max_length=300, help_text="Kept in the audit log and shown to operators and to the tenant's people"
+    )
 
 
 class DeletionSerializer(ReasonSerializer):

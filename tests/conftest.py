@@ -23,7 +23,7 @@ from core.tenancy.context import PLATFORM, set_scope
 from lumos_site.celery import app
 from tests import cast
 
-_LOG = "audit_auditentry, audit_auditlink, audit_chainhead"
+_LOG = "audit_auditentry, audit_entrynames, audit_auditlink, audit_chainhead"
 _SEEDED = "tenants_tenanttypeprofile"  # its rows are made by a migration
 
 

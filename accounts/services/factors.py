@@ -20,7 +20,7 @@ from accounts.data import FactorKind, Who
 from accounts.errors import CodesSealed, FactorNotFound, FactorThere, LastFactor, WrongCode
 from accounts.recovery import codes_left, note_digests, note_missing_digests, use_recovery_code
 from accounts.selectors import has_factor
-from audit.api import record
+from audit.api import Personal, record
 from core.attempts import count_code, forget_codes
 from core.master_keys import Sealed
 
@@ -130,6 +130,12 @@ def lock_account(account_id: int) -> User:
     return User.objects.select_for_update().get(pk=account_id)
 
 
+_NAMING = frozenset({"email", "said_email", "issuer", "host", "from"})
+
+
 def tell(who: Who, action: str, detail: dict[str, object]) -> None:
     """Write down what somebody did to their own account, in the log of where they did it."""
-    record(action, actor=who.actor, tenant_id=who.place.tenant_id or None, target=who.actor.label, detail=detail)
+    said = {name: Personal(value) if name in _NAMING else value for name, value in detail.items()}
+    target, about = Personal(who.actor.label), str(who.account_id)
+    tenant_id = who.place.tenant_id or None
+    record(action, actor=who.actor, tenant_id=tenant_id, target=target, detail=said, about_account=about)

@@ -12,7 +12,7 @@ from accounts.asking import forget, look_afresh
 from accounts.models import Identity, IdentityProvider
 from accounts.openid import Client
 from accounts.services.sessions import end_sessions_through_provider
-from audit.api import Actor, record
+from audit.api import Actor, Personal, record
 from core.errors import InvalidInput
 from core.http import SafeClient
 from core.locks import wait_turn
@@ -63,15 +63,12 @@ def set_identity_provider(
                 "changed_at": now,
             },
         )
-        detail: dict[str, object] = {
-            "issuer": row.issuer,
-            "client_id": row.client_id,
-            "admits": row.admits,
-            "role": row.role,
-        }
+        told = {"issuer": row.issuer, "client_id": row.client_id, "admits": row.admits}
+        detail: dict[str, object] = {**{name: Personal(value) for name, value in told.items()}, "role": row.role}
         if before is not None and before.issuer != row.issuer:
             detail["ended"] = end_sessions_through_provider(tenant_id=tenant_id, acting=acting, now=now)
-        record("identity_providers.set", actor=acting, tenant_id=tenant_id, target=row.issuer, detail=detail)
+        target = Personal(row.issuer)
+        record("identity_providers.set", actor=acting, tenant_id=tenant_id, target=target, detail=detail)
     return row
 
 
@@ -85,8 +82,8 @@ def remove_identity_provider(*, tenant_id: str, acting: Actor, now: datetime) ->
     ended = end_sessions_through_provider(tenant_id=tenant_id, acting=acting, now=now)
     ties, _kinds = Identity.objects.filter(tenant_id=tenant_id).delete()
     row.delete()
-    detail = {"identities": ties, "ended": ended}
-    record("identity_providers.remove", actor=acting, tenant_id=tenant_id, target=row.issuer, detail=detail)
+    target, detail = Personal(row.issuer), {"identities": ties, "ended": ended}
+    record("identity_providers.remove", actor=acting, tenant_id=tenant_id, target=target, detail=detail)
     forget(tenant_id)
 
 

@@ -15,7 +15,7 @@ from accounts.data import Who
 from accounts.errors import SessionNotFound
 from accounts.models import Identity
 from accounts.services.factors import tell
-from audit.api import Actor, record
+from audit.api import Actor, Personal, record
 from tenants.api import end_api_sessions_of
 
 
@@ -53,8 +53,15 @@ def reset_factors(*, account: User, acting: Actor, reason: str, now: datetime) -
     removed, _kinds = Authenticator.objects.filter(user=account).delete()
     detail = {"removed": removed, "sessions": _end(UserSession.objects.filter(user=account))}
     end_api_sessions_of(user_id=account.pk, acting=acting, now=now)
-    target = account.get_username()
-    record("factors.reset", actor=acting, tenant_id=None, target=target, reason=reason, detail=detail)
+    record(
+        "factors.reset",
+        actor=acting,
+        tenant_id=None,
+        target=Personal(account.get_username()),
+        reason=reason,
+        detail=detail,
+        about_account=str(account.pk),
+    )
     return int(removed)
 
 

@@ -32,7 +32,7 @@ _UNKNOWN = "0.0.0.0"  # noqa: S104 - names an unknown address, binds nothing
 
 def who_is(account: User, place: Place) -> Who:
     """The account as it acts at that place."""
-    if not place.tenant_id:
+    if not place.tenant_id and account.is_staff:
         return Who(account.pk, place, operator_actor(account))
     return Who(account.pk, place, Actor("member", str(account.pk), account.email or account.get_username()))
 

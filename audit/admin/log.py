@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from django.contrib import admin
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import FieldTextFilter, RangeDateTimeFilter
 
 from audit.models import AuditEntry
+from audit.selectors import named
 from core.admin import (
     Choice,
     OfTenant,
@@ -34,6 +36,10 @@ class WhoActed(Question):
     )
 
 
+def _shown(entry: AuditEntry) -> AuditEntry:
+    return named(entry, gone=str(_("(erased)")))
+
+
 def _told(entry: AuditEntry) -> Iterator[str]:
     """The reason, what was changed from what to what, and the other facts, each as a short text."""
     if entry.reason:
@@ -50,9 +56,9 @@ def _told(entry: AuditEntry) -> Iterator[str]:
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    list_display = ("when", "actor_shown", "action", "target", "tenant_shown", "why")
+    list_display = ("when", "actor_shown", "action", "target_shown", "tenant_shown", "why")
     list_filter = (WhoActed, ("action", FieldTextFilter), OfTenant, ("at", RangeDateTimeFilter))
-    search_fields = ("action", "target", "actor_label", "request_id")
+    search_fields = ("action", "target", "actor_label", "request_id", "names__target", "names__actor_label")
     search_help_text = _("Action, target, actor or request")
     ordering = ("-at", "-id")
     fields = (
@@ -60,13 +66,26 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         *("reason", "before", "after", "detail", "request_id"),
     )
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
+        rows: QuerySet[AuditEntry] = super().get_queryset(request)
+        return rows.select_related("names")
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> AuditEntry | None:
+        """With its names, for a page that only shows."""
+        found: AuditEntry | None = super().get_object(request, object_id, from_field)
+        return found and _shown(found)
+
     @display(description=_("when"), ordering="at")
     def when(self, entry: AuditEntry) -> str:
         return ago(entry.at)
 
     @display(description=_("actor"), label=_KINDS)
     def actor_shown(self, entry: AuditEntry) -> tuple[str, str]:
-        return entry.actor_kind, entry.actor_label
+        return entry.actor_kind, _shown(entry).actor_label
+
+    @display(description=_("target"), ordering="target")
+    def target_shown(self, entry: AuditEntry) -> str:
+        return _shown(entry).target
 
     @display(description=_("tenant"))
     def tenant_shown(self, entry: AuditEntry) -> str:
@@ -74,5 +93,5 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @display(description=_("detail"))
     def why(self, entry: AuditEntry) -> str:
-        text = ", ".join(_told(entry))
+        text = ", ".join(_told(_shown(entry)))
         return text if len(text) <= 90 else f"{text[:89]}…"

@@ -16,6 +16,7 @@ from audit.chain.walk import Link, Walk
 from audit.chain.witness import head_line, head_of
 from audit.data import Actor, ChainFault, ChainReport, FaultKind, SignedHead
 from audit.models import AuditLink, ChainHead
+from audit.selectors import names_of
 from audit.services import record
 from core.errors import InvalidInput, NotFound
 
@@ -63,9 +64,10 @@ def note_export(chain: str, *, after: int, acting: Actor) -> None:
 def _lines(batch: list[AuditLink]) -> Iterator[str]:
     entries = entries_of((row.entry_id, row.entry_at) for row in batch)
     for row in batch:
-        entry = content_of(entries[row.entry_id]) if row.entry_id in entries else None
+        stored = entries.get(row.entry_id)
         fields = {"sequence": row.sequence, "entry_id": row.entry_id, "digest": row.digest, "hash": row.hash}
-        yield json.dumps({"type": "link", **fields, "entry": entry}, ensure_ascii=False)
+        said = {"entry": stored and content_of(stored), "names": stored and names_of(stored)}
+        yield json.dumps({"type": "link", **fields, **said}, ensure_ascii=False)
 
 
 def check_lines(lines: Iterable[str], *, keys: Mapping[str, str]) -> ChainReport:
@@ -105,9 +107,9 @@ def _end_fault(walk: Walk, head: SignedHead | None, keys: Mapping[str, str]) -> 
 
 def _link(fields: Mapping[str, Any]) -> Link:
     try:
-        entry = fields["entry"]
+        entry, apart = fields["entry"], fields.get("names")  # exports before 0015 have no names
         names = [str(fields[name]) for name in ("entry_id", "digest", "hash")]
-        return Link(int(fields["sequence"]), names[0], names[1], names[2], entry, retired=entry is None)
+        return Link(int(fields["sequence"]), names[0], names[1], names[2], entry, retired=entry is None, names=apart)
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidInput(f"This is not a link: {error}") from error
 

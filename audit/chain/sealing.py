@@ -19,6 +19,7 @@ from audit.chain.links import GENESIS, PLATFORM, content_of, digest_of, link_has
 from audit.chain.signing import has_valid_signature, sign_head
 from audit.data import Actor
 from audit.models import AuditEntry, AuditLink, ChainHead, WaitingEntry
+from audit.selectors import entries_with_names
 from audit.services import record
 from core.errors import InvalidInput, NotFound
 
@@ -85,12 +86,12 @@ def _next_waiting(batch: int, seen: int) -> tuple[list[_Waiting], int | None]:
 
 
 def entries_of(names: Iterable[tuple[str, datetime]]) -> dict[str, AuditEntry]:
-    """Stored entries by id, of those ids and instants; what is not there is left out."""
+    """Stored entries by id with their names, of those ids and instants; what is not there is left out."""
     wanted = dict(names)
     if not wanted:
         return {}
     span = (min(wanted.values()), max(wanted.values()))  # lets PostgreSQL leave the other months alone
-    found = AuditEntry.objects.filter(pk__in=wanted, at__range=span)
+    found = entries_with_names().filter(pk__in=wanted, at__range=span)
     return {entry.id: entry for entry in found if entry.at == wanted[entry.id]}
 
 

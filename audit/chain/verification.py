@@ -24,6 +24,7 @@ from audit.chain.walk import Link, Walk
 from audit.chain.witness import kept_heads
 from audit.data import Actor, ChainFault, ChainReport, FaultKind, SignedHead
 from audit.models import AuditEntry, AuditLink, ChainHead
+from audit.selectors import names_of
 from audit.services import record
 from core.errors import NotFound
 
@@ -140,7 +141,9 @@ def _links(chain: str, last: int) -> Iterator[Link]:
 def _link(row: AuditLink, entries: Mapping[str, AuditEntry], retired: frozenset[str]) -> Link:
     entry = entries.get(row.entry_id)
     content = None if entry is None else content_of(entry)
-    return Link(row.sequence, row.entry_id, row.digest, row.hash, content, f"{row.entry_at:%Y-%m}" in retired)
+    names = None if entry is None else names_of(entry)
+    is_retired = f"{row.entry_at:%Y-%m}" in retired
+    return Link(row.sequence, row.entry_id, row.digest, row.hash, content, retired=is_retired, names=names)
 
 
 def _retired_months() -> frozenset[str]:

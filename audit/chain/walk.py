@@ -8,6 +8,7 @@ from typing import Any
 
 from audit.chain.links import GENESIS, chain_of, digest_of, link_hash
 from audit.data import ChainFault, FaultKind, SignedHead
+from audit.names import are_its_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,7 @@ class Link:
     """One link as it is stored, with the content of its entry as it is stored.
 
     `content` None: there is no such entry. `retired`: its month was dropped by rule, so only the digest is left.
+    `names`: what is stored apart from it, None when there is nothing or when it was erased.
     """
 
     sequence: int
@@ -23,6 +25,7 @@ class Link:
     hash: str
     content: Mapping[str, Any] | None
     retired: bool = False
+    names: Mapping[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -75,6 +78,10 @@ class Walk:
         own = link.content.get("id") == link.entry_id and chain_of(str(link.content.get("tenant_id"))) == self.chain
         if not own or digest_of(link.content) != link.digest:
             return self._fault(FaultKind.ALTERED, link.sequence, f"{name} was changed after it was sealed")
+        if link.names is not None and not are_its_names(link.content, link.names):
+            return self._fault(
+                FaultKind.RENAMED, link.sequence, f"the names of {name} are not those it was written with"
+            )
         return None
 
     def _fault(self, kind: FaultKind, sequence: int, sentence: str) -> ChainFault:

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from audit.api import operator_actor, record
+from audit.api import Personal, operator_actor, record
 from core.admin import EMPTY, Choice, LumosModelAdmin, Question, ago, display, dotted
 from core.clock import utc_now
 from tenants.api import Operator, end_api_sessions_of, keep_a_super
@@ -71,7 +71,9 @@ class AccountAdmin(UserAdmin, LumosModelAdmin):  # type: ignore[type-arg]
         fields = [name for name in form.changed_data if "password" not in name]
         detail: dict[str, Any] = {"fields": fields, "active": obj.is_active}
         action = "accounts.change" if change else "accounts.create"
-        record(action, actor=operator_actor(request.user), tenant_id=None, target=obj.username, detail=detail)
+        target, about = Personal(obj.username), str(obj.pk)
+        acting = operator_actor(request.user)
+        record(action, actor=acting, tenant_id=None, target=target, detail=detail, about_account=about)
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         """Accounts are locked, not deleted: the audit log speaks of them."""

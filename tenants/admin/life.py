@@ -74,8 +74,8 @@ def ask_to_delete(admin: LumosModelAdmin, request: HttpRequest, rows: list[Any])
     what = Confirmation(
         title=str(_("Delete")),
         consequence=str(_("Its traffic stops within five seconds. For %(days)s days it can be taken back; then its "
-                          "data, keys, members, workers and backups are deleted for good. Only bills stay, without "
-                          "its name, and the audit log as it was written.")) % {"days": days},
+                          "data, keys, members, workers and backups are deleted for good. Only bills and the audit log "
+                          "stay, without its name and those of its people.")) % {"days": days},
         submit=str(_("Delete")),
         done=lambda n: ngettext("%(n)s tenant will be deleted.", "%(n)s tenants will be deleted.", n) % {"n": n},
         form_class=DeletionForm,

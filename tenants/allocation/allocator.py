@@ -12,7 +12,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from audit.api import SYSTEM, Actor, emit, record
+from audit.api import SYSTEM, Actor, Personal, emit, record
 from core.errors import InvalidInput
 from core.faults import fault_point
 from tenants.allocation.data import AllocationChanged, AllocationFacts, AllocationState, ResourceKind, by_kind
@@ -261,6 +261,6 @@ def _tell(action: str, row: Allocation, acting: Actor, before: dict[ResourceKind
         target=row.public_id,
         before={kind.value: amount for kind, amount in before.items()},
         after={kind.value: amount for kind, amount in after.items()},
-        detail={"name": row.request_key, "region": row.region, "state": row.state, "why": row.reason},
+        detail={"name": Personal(row.request_key), "region": row.region, "state": row.state, "why": row.reason},
     )
     emit(AllocationChanged(row.tenant_id, row.id))

@@ -12,7 +12,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from audit.api import Actor, emit, record
+from audit.api import Actor, Personal, emit, record
 from core.ids import prefixed
 from core.locks import wait_turn
 from core.tenancy import TenantRef, tenant_scope
@@ -136,8 +136,8 @@ def _note_down(tenant_id: str, number: int, changes: tuple[SettingChange, ...], 
         tenant_id=tenant_id,
         target=prefixed("ten", tenant_id),
         reason=reason.strip()[:LONGEST_REASON],
-        before={change.name: change.before for change in changes},
-        after={change.name: change.after for change in changes},
+        before={change.name: Personal(change.before) for change in changes},
+        after={change.name: Personal(change.after) for change in changes},
         detail={"version": number},
     )
     emit(SettingsChanged(tenant_id, number))

@@ -10,7 +10,7 @@ from functools import partial
 
 from django.db import transaction
 
-from audit.api import Actor, emit, record
+from audit.api import Actor, Personal, emit, record
 from core.errors import InvalidInput
 from tenants.conf import deletion_grace
 from tenants.data import OPEN_JOBS, JobKind, StepState, TenantChanged, TenantStatus
@@ -57,8 +57,8 @@ def delete_tenant(
     until = now + grace
     tenant.status, tenant.status_reason = TenantStatus.DELETING, reason.strip()[:300]
     tenant.save(update_fields=["status", "status_reason"])
-    end_api_sessions_in(tenant.id, now)
-    detail = {"reason": tenant.status_reason, "until": until.isoformat(), "export": export}
+    end_api_sessions_in(tenant_id=tenant.id, acting=acting, now=now)
+    detail = {"reason": Personal(tenant.status_reason), "until": until.isoformat(), "export": export}
     record("tenants.delete", actor=acting, tenant_id=tenant.id, target=tenant.public_id, detail=detail)
     emit(TenantChanged(tenant.id, TenantStatus.DELETING))
     wish = {"before": before.value, "reason_before": reason_before, "until": until.isoformat(), "export": export}

@@ -13,7 +13,7 @@ from django.apps import apps
 from django.contrib.auth.models import User
 from django.utils.translation import gettext_noop
 
-from audit.api import SYSTEM, emit, record
+from audit.api import SYSTEM, emit, forget_account, record
 from core.lifecycle import Moment, NotYet, kept_tables, parts_of
 from core.master_keys import is_sealed
 from tenants.backups.making import back_up
@@ -72,6 +72,8 @@ def delete_people(job: TenantJob, now: datetime) -> str:
     held = set(accounts.select_for_update(of=("self",)).values_list("pk", flat=True))  # nobody takes them in any more
     gone = held - set(elsewhere.values_list("user_id", flat=True))
     User.objects.filter(pk__in=gone).delete()
+    for account in gone:
+        forget_account(str(account))
     Membership.objects.filter(tenant_id=job.tenant_id).delete()
     return f"{len(gone)} accounts were for this tenant only"
 
@@ -110,7 +112,7 @@ def forget_keys(job: TenantJob, now: datetime) -> str:
 
 
 def bury(job: TenantJob, now: datetime) -> str:
-    """The row stays, without a name, for the bills and the log that name its id; slug and address are free again."""
+    """The row stays, without a name, for the bills and the log, which name its id; slug and address are free again."""
     tenant: Tenant = Tenant.objects.select_for_update().get(pk=job.tenant_id)
     tail = tenant.id[-12:]
     tenant.slug, tenant.name, tenant.status_reason = f"deleted-{tail}", f"{_TOMBSTONE} {tail}", ""

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from audit.api import SYSTEM, Actor, record
+from audit.api import SYSTEM, Actor, Personal, record
 from core.crypto import current_version, hmac_digest, seal
 from core.errors import InvalidInput, PermissionRefused
 from core.faults import fault_point
@@ -162,6 +162,15 @@ def _reason(text: str) -> str:
 
 
 def _tell(action: str, row: Impersonation, acting: Actor, reason: str) -> None:
-    detail = {"operator": row.operator_label, "acts_as": row.acts_as or row.tenant.name}
-    for chain in (None, row.tenant_id):
-        record(action, actor=acting, tenant_id=chain, target=row.public_id, reason=reason, detail=detail)
+    detail = {"operator": row.operator_label, "acts_as": Personal(row.acts_as or row.tenant.name)}
+    about = row.tenant_id
+    for chain in (None, about):
+        record(
+            action,
+            actor=acting,
+            tenant_id=chain,
+            target=row.public_id,
+            reason=reason,
+            detail=detail,
+            about_tenant=about,
+        )

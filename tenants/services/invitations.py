@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from audit.api import Actor, emit, record
+from audit.api import Actor, Personal, emit, record
 from core.crypto import current_version, hmac_digest
 from core.errors import Conflict, InvalidInput
 from mail.api import Letter, queue_mail
@@ -172,5 +172,5 @@ def _open_ones(tenant_id: str, email: str) -> QuerySet[Invitation]:
 
 
 def _tell(action: str, invitation: Invitation, acting: Actor) -> None:
-    detail = {"email": invitation.email, "role": invitation.role}
+    detail = {"email": Personal(invitation.email), "role": invitation.role}
     record(action, actor=acting, tenant_id=invitation.tenant_id, target=invitation.public_id, detail=detail)

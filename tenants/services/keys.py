@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from audit.api import Actor, emit, record
+from audit.api import Actor, Personal, emit, record
 from core.crypto import current_version, hmac_digest
 from core.errors import InvalidInput
 from core.locks import wait_turn
@@ -75,10 +75,15 @@ def create_api_key(
         created_at=now,
         created_by=acting.label,
     )
-    record("keys.create", actor=acting, tenant_id=tenant.id, target=key.public_id, detail={"name": key.name})
+    _tell("keys.create", key, acting)
     emit(KeyChanged(tenant.id, key.id, key.digest))
     _announce(EventName.KEY_CREATED, key, acting, now)
     return key, plaintext
+
+
+def _tell(action: str, key: ApiKey, acting: Actor) -> None:
+    detail = {"name": Personal(key.name)}
+    record(action, actor=acting, tenant_id=key.tenant_id, target=key.public_id, detail=detail)
 
 
 def _announce(event: EventName, key: ApiKey, acting: Actor, now: datetime) -> None:
@@ -127,7 +132,7 @@ def revoke_api_key(*, tenant_id: str, key_id: str, acting: Actor, now: datetime)
     if key.revoked_at is None:
         key.revoked_at = now
         key.save(update_fields=["revoked_at"])
-        record("keys.revoke", actor=acting, tenant_id=tenant_id, target=key.public_id, detail={"name": key.name})
+        _tell("keys.revoke", key, acting)
         _announce(EventName.KEY_REVOKED, key, acting, now)
     emit(KeyChanged(tenant_id, key.id, key.digest))
     return key

@@ -10,7 +10,7 @@ from functools import partial
 
 from django.db import IntegrityError, transaction
 
-from audit.api import Actor, emit, record
+from audit.api import Actor, Personal, emit, record
 from core.errors import InvalidInput
 from core.faults import fault_point
 from tenants.data import JobKind, JobStep, StepState, TenantChanged, TenantStatus, TenantType
@@ -70,7 +70,8 @@ def _provision(tenant: Tenant, owner_email: str, acting: Actor, now: datetime) -
         fault_point("tenants.create.made")
         take_over(tenant)  # nobody else sees the new one before this transaction ends
     fault_point("tenants.create.stored")
-    record("tenants.create", actor=acting, tenant_id=tenant.id, target=tenant.public_id, detail={"slug": tenant.slug})
+    detail = {"slug": Personal(tenant.slug)}
+    record("tenants.create", actor=acting, tenant_id=tenant.id, target=tenant.public_id, detail=detail)
     fault_point("tenants.create.audited")
     milliseconds = round((time.perf_counter() - began) * 1000)
     note = "its schema was ready" if pool else "no schema was ready, so one was made"
@@ -158,10 +159,11 @@ def _move(tenant_id: str, kind: JobKind, reason: str, acting: Actor, now: dateti
     tenant.status, tenant.status_reason = move.new, reason
     tenant.save(update_fields=["status", "status_reason"])
     if not tenant.is_active:
-        end_api_sessions_in(tenant.id, now)
-    record(move.action, actor=acting, tenant_id=tenant.id, target=tenant.public_id, detail={"reason": reason})
+        end_api_sessions_in(tenant_id=tenant.id, acting=acting, now=now)
+    detail = {"reason": Personal(reason)}
+    record(move.action, actor=acting, tenant_id=tenant.id, target=tenant.public_id, detail=detail)
     emit(TenantChanged(tenant.id, move.new))
-    announce(tenant_id=tenant.id, event=_TOLD[kind], data={"status": move.new.value, "reason": reason}, now=now)
+    announce(tenant_id=tenant.id, event=_TOLD[kind], data={"status": move.new.value}, now=now)
     job = open_job(kind=kind, tenant_id=tenant.id, acting=acting, now=now)
     transaction.on_commit(partial(run_job, job.id, now=now), robust=True)
     return tenant
@@ -200,7 +202,7 @@ def rename_tenant(*, tenant_id: str, name: str, acting: Actor, now: datetime) ->
         actor=acting,
         tenant_id=tenant.id,
         target=tenant.public_id,
-        detail={"name": tenant.name},
+        detail={"name": Personal(tenant.name)},
     )
     emit(TenantChanged(tenant.id, tenant.status))
     announce(tenant_id=tenant.id, event=EventName.TENANT_RENAMED, data={"name": tenant.name}, now=now)

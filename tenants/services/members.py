@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from audit.api import Actor, emit, record
+from audit.api import Actor, Personal, emit, record
 from core.errors import InvalidInput, PermissionRefused
 from tenants.data import MemberChanged, Role, TenantStatus
 from tenants.errors import LastOwner, MemberNotFound, TenantNotFound, WrongStatus
@@ -172,7 +172,8 @@ _TOLD = {
 
 def _tell(action: str, membership: Membership, acting: Actor, detail: dict[str, str], now: datetime) -> None:
     tenant_id = membership.tenant_id
-    record(action, actor=acting, tenant_id=tenant_id, target=membership.public_id, detail=detail)
+    noted = {**detail, "email": Personal(detail["email"])}
+    record(action, actor=acting, tenant_id=tenant_id, target=membership.public_id, detail=noted)
     emit(MemberChanged(tenant_id, membership.user_id))
     data = {"id": membership.public_id, **detail, "by": acting.label}
     announce(tenant_id=tenant_id, event=_TOLD[action], data=data, now=now)

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from audit.api import Actor, emit, record
+from audit.api import Actor, Personal, emit, record
 from core.errors import InvalidInput
 from core.networks import admits, networks_of, read_networks
 from tenants.data import KeyChanged, TenantChanged
@@ -53,7 +53,7 @@ def set_tenant_networks(
         for name in before:
             setattr(tenant, name, wanted[name])
         tenant.save(update_fields=list(before))
-        detail = {name: {"from": old, "to": wanted[name]} for name, old in before.items()}
+        detail = {name: {"from": Personal(old), "to": Personal(wanted[name])} for name, old in before.items()}
         record("tenants.set_networks", actor=acting, tenant_id=tenant.id, target=tenant.public_id, detail=detail)
         emit(TenantChanged(tenant.id, tenant.status))
     return tenant
@@ -73,9 +73,10 @@ def set_key_networks(
     if key is None:
         raise KeyNotFound()
     if key.allowed_networks != wanted:
-        detail = {"name": key.name, "from": key.allowed_networks, "to": wanted}
+        told = {"name": key.name, "from": key.allowed_networks, "to": wanted}
         key.allowed_networks = wanted
         key.save(update_fields=["allowed_networks"])
+        detail = {name: Personal(value) for name, value in told.items()}
         record("keys.set_networks", actor=acting, tenant_id=tenant_id, target=key.public_id, detail=detail)
         emit(KeyChanged(tenant_id, key.id, key.digest))
     return key

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from audit.api import Actor, record
+from audit.api import Actor, Personal, record
 from tenants.errors import AccountNotFound, LastSuperOperator
 from tenants.models import Operator
 from tenants.roles import OperatorRole
@@ -29,7 +29,7 @@ def set_operator_role(*, user_id: int, role: OperatorRole, acting: Actor, now: d
     )
     _set_flags(account, staff=True, everything=role is OperatorRole.SUPER)
     detail = {"from": before or "", "to": role.value}
-    record("operators.set_role", actor=acting, tenant_id=None, target=account.get_username(), detail=detail)
+    _tell("operators.set_role", account, acting, detail)
     return operator
 
 
@@ -43,7 +43,7 @@ def dismiss_operator(*, user_id: int, acting: Actor, now: datetime) -> None:
     keep_a_super(account)
     Operator.objects.filter(user=account).delete()
     _set_flags(account, staff=False, everything=False)
-    record("operators.dismiss", actor=acting, tenant_id=None, target=account.get_username())
+    _tell("operators.dismiss", account, acting, {})
 
 
 def keep_a_super(account: User) -> None:
@@ -58,6 +58,11 @@ def _locked(user_id: int) -> User:
     if account is None:
         raise AccountNotFound()
     return account
+
+
+def _tell(action: str, account: User, acting: Actor, detail: dict[str, str]) -> None:
+    target, about = Personal(account.get_username()), str(account.pk)
+    record(action, actor=acting, tenant_id=None, target=target, detail=detail, about_account=about)
 
 
 def _set_flags(account: User, *, staff: bool, everything: bool) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import QuerySet
 
-from audit.api import Actor, record
+from audit.api import SYSTEM, Actor, Personal, record
 from core.faults import fault_point
 from tenants.centre.registry import REQUIRE_FACTOR
 from tenants.centre.selectors import setting_of
@@ -44,7 +44,7 @@ def open_api_session(
         raise MemberNotFound()
     if member.tenant.status != TenantStatus.ACTIVE:
         raise WrongStatus("Only an active tenant opens API sessions")
-    _make_room(member, now)
+    _make_room(member, acting, now)
     session = ApiSession(
         tenant=member.tenant,
         user=member.user,
@@ -58,16 +58,15 @@ def open_api_session(
     )
     tokens = _renew(session, now)
     session.save(force_insert=True)
-    detail = {"name": session.name, "from": address}
+    detail = {"name": Personal(session.name), "from": Personal(address)}
     record("api_sessions.open", actor=acting, tenant_id=member.tenant_id, target=session.public_id, detail=detail)
     return tokens
 
 
-def _make_room(member: Membership, now: datetime) -> None:
+def _make_room(member: Membership, acting: Actor, now: datetime) -> None:
     """The member's row is held, so that two who come at once count one another."""
-    resting = _open().filter(membership=member).order_by("-used_at", "-id").values_list("pk", flat=True)
-    surplus = list(resting[MOST - 1 :])
-    ApiSession.objects.filter(pk__in=surplus).update(ended_at=now, end_reason=SessionEnd.CROWDED)
+    for surplus in _open().filter(membership=member).order_by("-used_at", "-id")[MOST - 1 :]:
+        _end(surplus, SessionEnd.CROWDED, acting, now)
 
 
 def _renew(session: ApiSession, now: datetime) -> Tokens:
@@ -102,7 +101,7 @@ def _refresh(shown: RefreshToken, address: str, now: datetime) -> Tokens | None:
         return None
     check_portal_address(session.tenant.portal_networks, address)
     if why := end_reason(session):
-        _end(session, why, now)
+        _end(session, why, SYSTEM, now)
         return None
     if session.digest not in shown.digests:
         _check_reuse(session, shown, now)
@@ -118,9 +117,9 @@ def _refresh(shown: RefreshToken, address: str, now: datetime) -> Tokens | None:
 def _check_reuse(session: ApiSession, shown: RefreshToken, now: datetime) -> None:
     if session.digest_before in shown.digests and now - session.used_at < GRACE:
         raise RefreshTokenUsed()
-    _end(session, SessionEnd.REUSED, now)
+    _close(session, SessionEnd.REUSED, now)
     who = Actor("member", str(session.user_id), session.user.get_username())
-    detail = {"name": session.name, "from": session.opened_from}
+    detail = {"name": Personal(session.name), "from": Personal(session.opened_from)}
     record("api_sessions.reuse", actor=who, tenant_id=session.tenant_id, target=session.public_id, detail=detail)
 
 
@@ -141,8 +140,7 @@ def end_api_session(*, tenant_id: str, user_id: int, session_id: str, acting: Ac
     if session is None:
         raise SessionNotFound()
     if session.ended_at is None:
-        _end(session, SessionEnd.ENDED, now)
-        record("api_sessions.end", actor=acting, tenant_id=tenant_id, target=session.public_id)
+        _end(session, SessionEnd.ENDED, acting, now)
 
 
 @transaction.atomic
@@ -151,17 +149,27 @@ def end_api_sessions_of(*, user_id: int, acting: Actor, now: datetime, tenant_id
     of_tenant = {"tenant_id": tenant_id} if tenant_id else {}
     sessions = list(_open().select_for_update().filter(user_id=user_id, **of_tenant))
     for session in sessions:
-        _end(session, SessionEnd.ACCOUNT, now)
-        record("api_sessions.end", actor=acting, tenant_id=session.tenant_id, target=session.public_id)
+        _end(session, SessionEnd.ACCOUNT, acting, now)
     return len(sessions)
 
 
-def end_api_sessions_in(tenant_id: str, now: datetime) -> int:
-    """A part of a tenant's suspension or archiving, which records; they do not come back with the tenant."""
-    return _open().filter(tenant_id=tenant_id).update(ended_at=now, end_reason=SessionEnd.TENANT)
+@transaction.atomic
+def end_api_sessions_in(*, tenant_id: str, acting: Actor, now: datetime) -> int:
+    """End all of a tenant that is suspended, archived or deleted; they do not come back with it. Returns how many."""
+    sessions = list(_open().select_for_update().filter(tenant_id=tenant_id))
+    for session in sessions:
+        _end(session, SessionEnd.TENANT, acting, now)
+    return len(sessions)
 
 
-def _end(session: ApiSession, why: SessionEnd, now: datetime) -> None:
+def _end(session: ApiSession, why: SessionEnd, acting: Actor, now: datetime) -> None:
+    """The entry says why, for whoever wonders why a program stopped."""
+    _close(session, why, now)
+    detail = {"why": why.value}
+    record("api_sessions.end", actor=acting, tenant_id=session.tenant_id, target=session.public_id, detail=detail)
+
+
+def _close(session: ApiSession, why: SessionEnd, now: datetime) -> None:
     session.ended_at, session.end_reason = now, why
     session.save(update_fields=["ended_at", "end_reason"])
 

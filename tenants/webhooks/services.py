@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from audit.api import Actor, fingerprint, record
+from audit.api import Actor, Personal, fingerprint, record
 from core.errors import InvalidInput
 from core.http import UrlPolicy, check_url, tenant_policy
 from core.ids import new_ulid, prefixed
@@ -227,5 +227,5 @@ def _tell(action: str, tenant_id: str, endpoint: WebhookEndpoint, acting: Actor)
     """Of the address its server only: what follows may be a receiver's secret, and the log keeps it for years."""
     parts = urlsplit(endpoint.url)
     server = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-    detail = {"url": server, "address": fingerprint(endpoint.url), "events": endpoint.events}
+    detail = {"url": Personal(server), "address": fingerprint(endpoint.url), "events": endpoint.events}
     record(action, actor=acting, tenant_id=tenant_id, target=prefixed("whe", endpoint.id), detail=detail)

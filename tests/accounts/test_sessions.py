@@ -14,6 +14,7 @@ from accounts.browsers import browser_name
 from audit.models import AuditEntry
 from core.clock import utc_now
 from tests.accounts.conftest import Person, member_in_a_browser, operator_in_a_browser
+from tests.audit.reading import the_entry
 from tests.cast import PASSWORD, TESTER, Operator, Player
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -97,7 +98,7 @@ def test_who_lost_all_factors_starts_over_and_old_sessions_end(acme: Player, amy
     assert amy.client.get("/").status_code == 302
     assert not Authenticator.objects.exists()
     assert amy.password()["Location"] == "/"
-    entry = AuditEntry.objects.get(action="factors.reset")
+    entry = the_entry(action="factors.reset")
     assert (entry.reason, entry.detail) == ("phone lost", {"removed": 2, "sessions": 1})
 
 

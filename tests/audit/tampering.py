@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import connection
 
-_TABLES = ("audit_auditentry", "audit_auditlink", "audit_chainhead")
+_TABLES = ("audit_auditentry", "audit_entrynames", "audit_auditlink", "audit_chainhead")
 
 
 def tamper(*statements: str) -> None:

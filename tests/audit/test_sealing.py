@@ -22,6 +22,7 @@ from core.errors import InvalidInput, NotFound
 from core.ids import new_ulid
 from core.tenancy import platform_scope, tenant_scope
 from tests.audit.conftest import write
+from tests.audit.reading import the_entry
 from tests.audit.tampering import tamper
 from tests.cast import TESTER, Player
 
@@ -171,7 +172,7 @@ def test_a_head_that_we_did_not_sign_is_not_extended_until_somebody_vouches_for_
         adopt_chain(chain=new_ulid(), reason="restored", acting=TESTER, now=utc_now())
     adopt_chain(chain=hooli, reason="restored", acting=TESTER, now=utc_now())
     assert api.seal_waiting(now=utc_now()) == 3
-    assert AuditEntry.objects.get(action="audit.adopt_chain", tenant_id=hooli).reason == "restored"
+    assert the_entry(action="audit.adopt_chain", tenant_id=hooli).reason == "restored"
 
 
 @pytest.mark.django_db

@@ -12,7 +12,7 @@ from celery import Celery
 from django.core.cache import cache
 from django.test import Client
 
-from audit.models import AuditEntry
+from audit.models import AuditEntry, EntryNames
 from core.clock import utc_now
 from core.redis import control
 from core.tenancy import platform_scope, require_tenant, run_in_tenant, tenant_scope
@@ -72,6 +72,7 @@ def read_shared_tables(player: Player) -> str:
                 *Membership.objects.values_list("tenant__name", flat=True),
                 *ApiKey.objects.order_by("-id").values_list("name", flat=True)[:MOST],
                 *AuditEntry.objects.order_by("-at").values_list("detail", "reason")[:MOST],
+                *EntryNames.objects.order_by("-entry_at").values_list("values", "target", "actor_label")[:MOST],
             ]
         )
 

@@ -61,6 +61,7 @@ def test_tenants_may_write_to_few_shared_tables_and_delete_from_none() -> None:
     writes = {(name, verb) for name, verb in _rows(_GRANTS) if verb != "SELECT"}
     assert writes <= {
         ("audit_auditentry", "INSERT"),
+        ("audit_entrynames", "INSERT"),
         ("audit_outboxevent", "INSERT"),
         ("tenants_apikey", "INSERT"),
     }

@@ -16,6 +16,7 @@ from lumos_site.configuration.read import read_text
 from quotas.api import Dimension, effective_limits
 from scaling.api import policy_of
 from tenants.api import ProfileField, ProfileOverride, TenantType, effective_profile, profile_values, tenant_by_slug
+from tests.audit.reading import the_entry
 from tests.cast import TESTER, Player
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
@@ -106,7 +107,7 @@ def test_a_tenant_gets_another_type(acme: Player, tmp_path) -> None:
     [told] = run("tenants: {acme: {type: GOVERNMENT}}", tmp_path)
     assert "type: ENTERPRISE → GOVERNMENT" in told
     assert tenant_by_slug("acme").type == TenantType.GOVERNMENT
-    assert AuditEntry.objects.get(action="tenants.set_type").reason == "Set by the configuration file"
+    assert the_entry(action="tenants.set_type").reason == "Set by the configuration file"
 
 
 def test_a_new_tenants_plan_is_that_of_its_types_profile_in_the_same_file(tmp_path) -> None:

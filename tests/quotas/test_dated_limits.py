@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from audit.models import AuditEntry, OutboxEvent
+from audit.models import OutboxEvent
 from core.clock import utc_now
 from quotas import tasks
 from quotas.api import (
@@ -20,6 +20,7 @@ from quotas.api import (
     stored_limits,
 )
 from quotas.models import TenantLimit
+from tests.audit.reading import the_entry
 from tests.cast import TESTER, Player
 from tests.quotas.arrange import REQUESTS
 
@@ -56,7 +57,7 @@ def test_its_end_is_told_once_with_an_audit_entry_and_arms_alerts_anew(acme: Pla
     before, version = told(), effective_limits(acme.tenant.id, now=NOW)[REQUESTS].version
     assert [expire_limits(now=NOW + hours * HOUR) for hours in (0, 1, 1)] == [0, 1, 0]
     assert told() == before + 1
-    entry = AuditEntry.objects.get(action="quotas.expire_limit")
+    entry = the_entry(action="quotas.expire_limit")
     assert (entry.tenant_id, entry.detail["before"]["reason"]) == (acme.tenant.id, "a launch")
     assert effective_limits(acme.tenant.id, now=NOW + HOUR)[REQUESTS].version > version
     assert holds(globex, 9 * HOUR) == (7, LimitSource.OVERRIDE)

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 
-from audit.models import AuditEntry
+from audit.models import AuditEntry, EntryNames
 from core.clock import utc_now
 from core.ids import new_ulid
 from core.tenancy import platform_scope
@@ -32,6 +32,7 @@ from tenants.models import ApiSession
 from tenants.second_factors import FactorCheck, _checks, register_factors
 from tenants.services.sessions import GRACE, IDLE, LONGEST, MOST, open_api_session, renew_api_session
 from tenants.sessions.refresh_tokens import MARK, new_refresh_token
+from tests.audit.reading import the_entry
 from tests.cast import PASSWORD, TESTER, Operator, Player
 from tests.rest import Caller, path_of
 
@@ -73,7 +74,7 @@ def test_a_member_does_with_a_token_what_the_role_allows_and_no_more(acme: Playe
     caller = Caller(opened(acme)["access_token"], host=ACME)
     made = caller.post(path_of(acme.tenant, "/keys"), {"name": "from a session"})
     assert made.status_code == 201
-    assert AuditEntry.objects.get(action="keys.create", target=made.json()["id"]).actor_label == "amy@acme.example"
+    assert the_entry(action="keys.create", target=made.json()["id"]).actor_label == "amy@acme.example"
     assert caller.post(path_of(acme.tenant, "/suspend"), {"reason": "x"}).status_code == 403
     member = Membership.objects.get(tenant=acme.tenant)
     add_member(tenant_id=acme.tenant.id, email="o@acme.example", role=Role.OWNER, acting=TESTER, now=utc_now())
@@ -243,7 +244,7 @@ def test_the_tokens_are_stored_as_digests_only(acme: Player) -> None:
     tokens = opened(acme)
     row = {str(value) for value in ApiSession.objects.values().get().values()}
     assert not any(tokens["refresh_token"] in value or tokens["refresh_token"][-40:] in value for value in row)
-    assert tokens["refresh_token"] not in str(list(AuditEntry.objects.values()))
+    assert tokens["refresh_token"] not in str([*AuditEntry.objects.values(), *EntryNames.objects.values()])
     assert MARK not in str(row)
 
 
@@ -308,6 +309,24 @@ def test_what_is_behind_a_session_ends_it_at_once(happens: Any, acme: Player) ->
     assert api_sessions_of(acme.tenant.id, acme.owner.pk, utc_now()) == []
 
 
+@pytest.mark.parametrize(
+    ("happens", "why", "by"),
+    [
+        (_lock, "ACCOUNT", "lumos"),
+        (_new_password, "ACCOUNT", "lumos"),
+        (_suspend, "TENANT", TESTER.label),
+        (_end_all, "ACCOUNT", TESTER.label),
+    ],
+)
+def test_the_log_says_once_why_a_session_ended(happens: Any, why: str, by: str, acme: Player) -> None:
+    tokens = opened(acme)
+    happens(acme)
+    for _ in range(2):
+        refreshed(tokens["refresh_token"])
+    entry = the_entry(action="api_sessions.end")
+    assert (entry.target, entry.actor_label, entry.detail) == (tokens["session_id"], by, {"why": why})
+
+
 def test_sessions_do_not_come_back_with_the_tenant_or_the_membership(acme: Player) -> None:
     tokens = opened(acme)
     _suspend(acme)
@@ -357,3 +376,4 @@ def test_the_session_that_rested_longest_gives_way_to_the_newest(acme: Player) -
         open_api_session(membership_id=member.id, name=str(second), address="", acting=TESTER, now=moment)
     names = {session.name for session in api_sessions_of(acme.tenant.id, acme.owner.pk, now)}
     assert names == {str(second) for second in range(1, MOST + 1)}
+    assert the_entry(action="api_sessions.end").detail == {"why": "CROWDED"}

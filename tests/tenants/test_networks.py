@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from audit.models import AuditEntry
 from core.clock import utc_now
 from core.errors import InvalidInput
 from core.ids import prefixed
@@ -23,6 +22,7 @@ from tenants.api import (
     set_key_networks,
     set_tenant_networks,
 )
+from tests.audit.reading import the_entry
 from tests.cast import PASSWORD, TESTER, Operator, Player
 from tests.rest import Caller, path_of
 
@@ -53,7 +53,7 @@ class TestRules:
         restrict(acme, networks=["10.0.0.0/8"], portal_networks=["2001:db8::/32"])
         tenant = Tenant.objects.get(pk=acme.tenant.id)
         assert (tenant.allowed_networks, tenant.portal_networks) == (["10.0.0.0/8"], ["2001:db8::/32"])
-        [entry] = AuditEntry.objects.filter(action="tenants.set_networks", tenant_id=acme.tenant.id)
+        entry = the_entry(action="tenants.set_networks", tenant_id=acme.tenant.id)
         assert entry.detail["allowed_networks"] == {"from": [], "to": ["10.0.0.0/8"]}
 
     def test_a_list_that_is_left_out_stays(self, acme: Player) -> None:

@@ -35,6 +35,7 @@ from tenants.api import (
 )
 from tenants.profiles.built_in import BUILT_IN
 from tests import cast
+from tests.audit.reading import the_entry
 
 pytestmark = pytest.mark.django_db
 NOW = utc_now()
@@ -110,7 +111,7 @@ def test_an_override_is_one_tenants_and_says_who_and_why(acme: cast.Player) -> N
     shown = effective_profile(acme.tenant.id, now=NOW)[SLOTS].override
     assert shown == row
     assert (row.by, row.reason, row.expires_at) == (cast.TESTER.label, "a big launch", NOW + HOUR)
-    entry = AuditEntry.objects.get(action="tenants.override_value")
+    entry = the_entry(action="tenants.override_value")
     assert (entry.tenant_id, entry.reason) == (acme.tenant.id, "a big launch")
 
 

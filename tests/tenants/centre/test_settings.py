@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from audit.models import AuditEntry, OutboxEvent
+from audit.models import OutboxEvent
 from core.clock import utc_now
 from core.errors import InvalidInput
 from core.tenancy import TenantRef, platform_scope, tenant_scope
@@ -41,6 +41,7 @@ from tenants.centre.history import differences
 from tenants.centre.registry import SPECS, check_value, spec_of
 from tenants.centre.schema import KNOWN, complaints
 from tenants.workspace.models import Setting, SettingVersion
+from tests.audit.reading import the_entry
 from tests.cast import TESTER, Player
 from tests.proved import prove
 
@@ -71,7 +72,7 @@ def test_a_change_is_a_version_with_who_when_why_and_what(acme: Player) -> None:
     assert (version.number, version.actor, version.reason) == (1, TESTER.label, "because")
     assert [(c.name, c.before, c.after) for c in version.changes] == [("playground.system_message", None, "Be brief.")]
     assert setting_of(acme.tenant.id, "playground.system_message") == "Be brief."
-    entry = AuditEntry.objects.get(action="settings.change")
+    entry = the_entry(action="settings.change")
     assert (entry.tenant_id, entry.before, entry.after) == (
         acme.tenant.id,
         {"playground.system_message": None},
