@@ -9,19 +9,15 @@ from django.db import connection
 from django.test import Client
 
 from accounts.adapters import FactorAdapter, factors_of
-from audit.models import AuditEntry
 from core import attempts
 from core.crypto import SealBroken, versions_in
 from tests.accounts.conftest import Person, age_the_proof, member_in_a_browser, operator_in_a_browser
+from tests.audit.reading import entries
 from tests.cast import PASSWORD, Operator, Player
 from tests.codes import app_code, key_shown
 from tests.rest import Caller
 
 HOME = {"/admin/login/": "/admin/", "/sign-in/": "/"}
-
-
-def entries(action: str) -> list[AuditEntry]:
-    return list(AuditEntry.objects.filter(action=action).order_by("at"))
 
 
 def test_a_right_password_opens_nothing_for_who_has_a_factor(enrolled: Person) -> None:
@@ -30,7 +26,7 @@ def test_a_right_password_opens_nothing_for_who_has_a_factor(enrolled: Person) -
     assert answer["Location"].endswith("sign-in/code/")
     assert other.client.get(HOME[other.entrance]).status_code == 302
     assert other.client.get(other.security).status_code == 302
-    assert len(entries("sessions.sign_in")) == 1
+    assert len(entries(action="sessions.sign_in")) == 1
 
 
 def test_the_code_of_the_app_opens_what_was_asked_for(enrolled: Person) -> None:
@@ -38,7 +34,7 @@ def test_the_code_of_the_app_opens_what_was_asked_for(enrolled: Person) -> None:
     other.password(next=wanted)
     assert other.second_step()["Location"] == wanted
     assert other.client.get(other.security).status_code == 200
-    last = entries("sessions.sign_in")[-1]
+    last = entries(action="sessions.sign_in")[-1]
     assert last.detail == {"from": "127.0.0.1", "by": "password, totp"}
 
 
@@ -66,7 +62,7 @@ def test_a_recovery_code_works_once_and_is_written_down(enrolled: Person) -> Non
     third.password()
     assert other.second_step(enrolled.codes[3]).status_code == 302
     assert third.second_step(enrolled.codes[3]).status_code == 401
-    assert [entry.detail for entry in entries("factors.use_recovery_code")] == [{"left": 9}]
+    assert [entry.detail for entry in entries(action="factors.use_recovery_code")] == [{"left": 9}]
 
 
 def test_guessing_codes_is_stopped_for_the_account_from_wherever_it_comes(enrolled: Person) -> None:
@@ -131,8 +127,8 @@ def test_after_adding_it_everything_opens_without_another_sign_in(olivia: Operat
     assert person.enrol().status_code == 200
     assert person.client.get("/admin/").status_code == 200
     assert person.client.get("/api/v1/tenants").status_code == 200
-    assert [entry.detail for entry in entries("factors.add")] == [{"kind": "totp"}]
-    assert entries("factors.add")[0].actor_kind == "operator"
+    assert [entry.detail for entry in entries(action="factors.add")] == [{"kind": "totp"}]
+    assert entries(action="factors.add")[0].actor_kind == "operator"
 
 
 def test_a_members_session_without_a_factor_opens_no_operators_page(olivia: Operator, acme: Player) -> None:
@@ -200,7 +196,7 @@ def test_after_a_while_factors_are_changed_only_by_who_proves_themselves_again(e
         answer = enrolled.client.get(f"{enrolled.security}{address}")
         assert answer["Location"].startswith(f"{enrolled.security}confirm/?next="), address
     assert enrolled.client.post(f"{enrolled.security}codes/").status_code == 302
-    assert len(entries("factors.renew_codes")) == 1
+    assert len(entries(action="factors.renew_codes")) == 1
     confirm = f"{enrolled.security}confirm/"
     assert enrolled.client.post(confirm, {"secret": PASSWORD}).status_code == 401
     assert enrolled.client.post(confirm, {"secret": enrolled.code()}).status_code == 302
@@ -230,7 +226,7 @@ def test_a_session_that_gave_a_password_only_cannot_change_the_factors_of_its_ac
     amy.enrol()
     assert old.client.get("/settings/security/app/")["Location"].startswith("/settings/security/confirm/")
     assert old.client.post("/settings/security/codes/").status_code == 302
-    assert len(entries("factors.renew_codes")) == 1
+    assert len(entries(action="factors.renew_codes")) == 1
 
 
 # --- callers without a browser ------------------------------------------------------------------------------------
