@@ -134,7 +134,11 @@ def _replace(old: TextIO, path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     fault_point("core.secrets.written")
-    os.replace(made, path)
+    try:
+        os.replace(made, path)
+    except OSError:
+        made.unlink()
+        raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -215,6 +215,7 @@ def test_a_secrets_file_that_is_mounted_by_itself_is_refused_with_what_to_mount(
         mine.put({"x": "z"})
     assert "Mount the folder" in (refused.value.next_step or "")
     assert path.read_text() == '{"pepper": "y"}'
+    assert list(tmp_path.iterdir()) == [path]
     assert mine.get("pepper") == "y"
 
 
