@@ -43,7 +43,6 @@ def begin_at_provider(
     """
     count_asking(realm=_realm(place), address=client_address(request))
     row = provider_of(place.tenant_id)
-    client = client_of(row, redirect_uri)
     document = document_of(row.tenant_id, row.issuer, now)
     question = Question(secrets.token_urlsafe(32), secrets.token_urlsafe(32), secrets.token_urlsafe(48))
     request.session[_MARK] = {
@@ -56,7 +55,7 @@ def begin_at_provider(
         "tie_to": tie_to,
         "at": now.timestamp(),
     }
-    return address_to_ask(document, client, question)
+    return address_to_ask(document, client_of(row, redirect_uri), question)
 
 
 def finish_at_provider(request: HttpRequest, *, place: Place, redirect_uri: str, now: datetime) -> tuple[bool, str]:
