@@ -1,11 +1,26 @@
 #!/usr/bin/env python
 """Command-line door of Lumos; owns the choice of settings and the scope that commands run in."""
 
+from __future__ import annotations
+
 import os
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
 
 # These start servers: what they serve must enter its own scope, so they must not inherit one.
 SERVERS = frozenset({"up", "serve", "run_local_backend"})
+
+
+def _registered_keys() -> Mapping[int, str]:
+    """By which a command knows a master key that is not this installation's; none while there is no table of them."""
+    from django.db import DatabaseError, transaction
+
+    from tenants.api import known_fingerprints
+
+    with suppress(DatabaseError), transaction.atomic():
+        return known_fingerprints()
+    return {}
 
 
 def main() -> None:
@@ -13,12 +28,14 @@ def main() -> None:
     from django.core.management import execute_from_command_line
 
     from core.conf import SecretsFixed
+    from core.master_keys import expect_what
     from core.request_id import enter_request
     from core.tenancy import enter_platform_process
 
     if len(sys.argv) > 1 and sys.argv[1] not in SERVERS:
         enter_platform_process()
         enter_request("cmd")
+        expect_what(_registered_keys)
     try:
         execute_from_command_line(sys.argv)
     except SecretsFixed as error:  # while the settings are read, before any command can say it

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 
@@ -9,8 +10,9 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         """Quota counters that were lost are rebuilt from billing's books."""
-        from billing import handlers  # noqa: F401 - takes part in tenants' lives
-        from billing.selectors import period_totals
-        from quotas.api import register_totals_provider
+        if settings.HEARS_EVENTS:
+            from billing import handlers  # noqa: F401 - takes part in tenants' lives
+            from billing.selectors import period_totals
+            from quotas.api import register_totals_provider
 
-        register_totals_provider(period_totals)
+            register_totals_provider(period_totals)

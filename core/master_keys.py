@@ -14,7 +14,7 @@ import hmac
 import os
 import re
 import secrets as random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from core.conf import secrets
 from core.errors import Unavailable
@@ -33,13 +33,27 @@ class Sealed(Unavailable):
         super().__init__(message, next_step="Put the secrets file back that this installation was set up with")
 
 
+Ask = Callable[[], Mapping[int, str]]
 _expected: dict[int, str] = {}
+_to_ask: list[Ask] = []
 
 
 def expect(fingerprints: Mapping[int, str]) -> None:
     """Tell this process which keys the installation was set up with; from now on no other one is taken for them."""
+    _to_ask.clear()
     _expected.clear()
     _expected.update(fingerprints)
+
+
+def expect_what(ask: Ask) -> None:
+    """Have this process ask before it takes a key for the first time, unless it was told until then."""
+    _to_ask[:] = [ask]
+
+
+def _asked() -> dict[int, str]:
+    if _to_ask:
+        expect(_to_ask[0]())
+    return _expected
 
 
 def current_version() -> int:
@@ -57,7 +71,8 @@ def master_key(version: int) -> bytes:
     key = find(version)
     if key is None:
         raise Sealed(f"Version {version} of this installation's master key is missing")
-    if version in _expected and not hmac.compare_digest(_expected[version], fingerprint(key)):
+    expected = _asked()
+    if version in expected and not hmac.compare_digest(expected[version], fingerprint(key)):
         raise Sealed(f"Version {version} of the master key is not the one that this installation was set up with")
     return key
 
@@ -109,7 +124,7 @@ def forget(version: int) -> None:
 
 def lacking() -> set[int]:
     """The versions that this process needs and does not have: the current one, and those that it was told to expect."""
-    return {version for version in {current_version(), *_expected} if not _has(version)}
+    return {version for version in {current_version(), *_asked()} if not _has(version)}
 
 
 def _has(version: int) -> bool:

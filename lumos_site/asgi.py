@@ -16,6 +16,7 @@ from typing import cast
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lumos_site.settings.control")
 
 import django
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -24,7 +25,7 @@ django.setup()
 
 from lumos_site.bodies import BoundedBodies  # noqa: E402 - what follows needs the apps
 from lumos_site.exposition import answer_metrics  # noqa: E402
-from lumos_site.health import answer_health  # noqa: E402
+from lumos_site.health import answer_health, is_sealed_here  # noqa: E402
 from lumos_site.siblings import Teller, shared_directory  # noqa: E402
 from lumos_site.statics import StaticFiles  # noqa: E402
 from lumos_site.wire import App, Receive, Scope, Send, not_found, refuse_socket  # noqa: E402
@@ -72,11 +73,13 @@ async def _open_socket(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _live(receive: Receive, send: Send) -> None:
-    """Connect with the server's start, disconnect with its end."""
+    """Connect with the server's start, disconnect with its end; learn meanwhile which master keys are right."""
     await receive()
+    learning = asyncio.create_task(sync_to_async(is_sealed_here, thread_sensitive=False)(ROLE))
     async with _running_gateway() if SERVES_GATEWAY else nullcontext():
         await send({"type": "lifespan.startup.complete"})
         await receive()
+    learning.cancel()
     await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -37,7 +37,7 @@ def _ask_gateway() -> None:
         raise NotServing
 
 
-def _is_sealed(role: str, failed: Container[str]) -> bool:
+def is_sealed_here(role: str, failed: Container[str] = ()) -> bool:
     """Whether the master key is missing. Where a database answers it is asked which key that must be."""
     if role != "gateway" and "database" not in failed:
         try:
@@ -78,7 +78,7 @@ async def answer_health(path: str, role: str, send: Send) -> None:
         await send_json(send, 200, {"status": "ok", "failed": {}})
         return
     failed = await sync_to_async(failures, thread_sensitive=False)(role)
-    sealed = await sync_to_async(_is_sealed, thread_sensitive=False)(role, failed)
+    sealed = await sync_to_async(is_sealed_here, thread_sensitive=False)(role, failed)
     if sealed and role == "gateway":
         failed["master_key"] = "Sealed"
     status = "unavailable" if failed else "sealed" if sealed else "ok"

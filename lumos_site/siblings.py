@@ -15,11 +15,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from core.processes import started_at
+from core.processes import figures_of, started_at
 
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 _LONG_DEAD = 50
@@ -100,18 +99,15 @@ class Processes(Collector):
             if not is_alive:
                 continue
             try:
-                process = psutil.Process(content["pid"])
-                with process.oneshot():
-                    times, sizes = process.cpu_times(), process.memory_full_info()
-                    descriptors, made_at = process.num_fds(), process.create_time()
-            except psutil.Error:  # it ended meanwhile
+                figures = figures_of(content["pid"])
+            except (OSError, ValueError):  # it ended meanwhile
                 continue
             name = [content["name"]]
-            memory.add_metric(name, sizes.rss)
-            own.add_metric(name, sizes.uss)
-            cpu.add_metric(name, times.user + times.system)
-            open_files.add_metric(name, descriptors)
-            start.add_metric(name, made_at)
+            memory.add_metric(name, figures.resident_bytes)
+            own.add_metric(name, figures.own_bytes)
+            cpu.add_metric(name, figures.cpu_seconds)
+            open_files.add_metric(name, figures.open_files)
+            start.add_metric(name, figures.created_at)
         yield from (memory, own, cpu, open_files, start)
 
 

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 
@@ -7,4 +8,5 @@ class ProxyConfig(AppConfig):
     verbose_name = _("Gateway")
 
     def ready(self) -> None:
-        from proxy import handlers  # noqa: F401 - subscribes to domain events
+        if settings.HEARS_EVENTS:
+            from proxy import handlers  # noqa: F401 - subscribes to domain events

@@ -53,12 +53,14 @@ class LocalSettings:
     """How the local backend runs workers on this machine.
 
     `home` marks its workers in their environment, so that two installations never touch each other's. `cgroup` is a
-    control group (version 2) in which this account may make groups for its workers.
+    control group (version 2) in which this account may make groups for its workers. `secrets_file` is the workers' own:
+    what is in the installation's, the master key above all, is none of theirs.
     """
 
     celery_app: str
     directory: Path
     run_dir: Path
+    secrets_file: Path
     home: str
     stop_seconds: int
     orphan_seconds: int
@@ -72,6 +74,7 @@ def local_settings() -> LocalSettings:
         celery_app=os.environ.get("LUMOS_CELERY_APP") or "lumos_site",
         directory=ROOT,
         run_dir=run_dir,
+        secrets_file=run_dir.parent / "worker-secrets.json",
         home=f"{namespace()}@{run_dir}",
         stop_seconds=_whole("LUMOS_WORKER_STOP_SECONDS", 6),
         orphan_seconds=_whole("LUMOS_WORKER_ORPHAN_SECONDS", 6),

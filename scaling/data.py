@@ -90,7 +90,8 @@ class Observed:
     """What one round saw. `current` is the number last asked for, not the number of processes alive.
 
     `capacity` is the most replicas this tenant may have on the machine as it stands; None is "not known".
-    `allotted` are the worker slots that were allocated to the tenant; None is "not rationed".
+    `allotted` are the worker slots that were allocated to the tenant; None is "not rationed". `fitting` are the workers
+    among which what the tenant may take can be divided; None is "not limited".
     `last_death` says why the last worker died on its own, while that is still a reason not to start another at once.
     `queue_depth` counts waiting and running tasks together; None is "could not be read".
     """
@@ -102,6 +103,7 @@ class Observed:
     capacity: int | None = None
     tenant_active: bool = True
     allotted: int | None = None
+    fitting: int | None = None
     last_death: str = ""
 
 
@@ -166,6 +168,16 @@ class WorkerLimits:
 
     memory_bytes: int = 0
     cpu_millicores: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerShare:
+    """How a tenant's ceiling is divided: among how many workers at most, and what each may take; 0 MiB of storage is
+    "not limited"."""
+
+    workers: int
+    limits: WorkerLimits
+    storage_mib: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,12 +174,13 @@ def _limit_step(draft: _Draft, current: int) -> _Draft:
 
 
 def _bound(draft: _Draft, policy: PolicyTerms, observed: Observed) -> _Draft:
-    """Keep policy and allocation; a full machine stops growth but takes nothing away."""
+    """Keep policy, allocation and ceiling; a full machine stops growth but takes nothing away."""
     low, high = policy.min_replicas, policy.max_replicas
     draft = draft.bend(max(draft.replicas, low), Reason.AT_MINIMUM, sentences.at_minimum(low))
     draft = draft.bend(min(draft.replicas, high), Reason.AT_MAXIMUM, sentences.at_maximum(high))
-    slots = _slots(observed, high)
+    slots, fitting = _or(observed.allotted, high), _or(observed.fitting, high)
     draft = draft.bend(min(draft.replicas, slots), Reason.AT_ALLOCATION, sentences.at_allocation(slots))
+    draft = draft.bend(min(draft.replicas, fitting), Reason.AT_ALLOCATION, sentences.at_ceiling(fitting))
     room = _room(observed, high)
     return draft.bend(min(draft.replicas, room), Reason.MACHINE_CAPACITY, sentences.machine_capacity(room))
 
@@ -191,7 +192,11 @@ def _room(observed: Observed, high: int) -> int:
 
 def _slots(observed: Observed, high: int) -> int:
     """Return how many workers the tenant may run at all, whatever runs now."""
-    return high if observed.allotted is None else observed.allotted
+    return min(_or(observed.allotted, high), _or(observed.fitting, high))
+
+
+def _or(bound: int | None, otherwise: int) -> int:
+    return otherwise if bound is None else bound
 
 
 def _cool(draft: _Draft, policy: PolicyTerms, observed: Observed, history: History, now: datetime) -> _Draft:

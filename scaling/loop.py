@@ -23,13 +23,13 @@ from scaling import signals
 from scaling.backends import active_backend
 from scaling.capacity import free_slots
 from scaling.conf import worker_settings
-from scaling.data import Decision, Fleet, History, Mode, Observed, PolicyTerms, Span, Target, TickResult, WorkerLimits
+from scaling.data import Decision, Fleet, History, Mode, Observed, PolicyTerms, Span, Target, TickResult, WorkerShare
 from scaling.decision import SIGNAL_MAX_AGE, decide, remember
 from scaling.errors import BackendAway
 from scaling.models import ScalingPolicy, ScalingTarget
 from scaling.recording import Round, store_rounds
-from scaling.shares import worker_limits
-from tenants.api import ScalingLimits, TenantStatus, effective_profiles, worker_slots
+from scaling.shares import share_of
+from tenants.api import IsolationLevel, ScalingLimits, TenantStatus, effective_profiles, worker_slots
 
 log = structlog.get_logger(__name__)
 _LOCK = 7_052_011  # advisory lock: one round at a time, whoever runs it
@@ -46,7 +46,7 @@ class _View:
     spans: Mapping[str, tuple[Span, ...]]
     limits: Mapping[str, ScalingLimits]
     allotted: Mapping[str, int]
-    shares: Mapping[str, WorkerLimits]
+    shares: Mapping[str, WorkerShare]
 
 
 def tick(*, now: datetime) -> TickResult:
@@ -117,14 +117,21 @@ def _targets(tenant_ids: Sequence[str]) -> dict[str, ScalingTarget]:
 
 def _look(tenant_ids: Sequence[str], now: datetime) -> _View:
     profiles = effective_profiles(tenant_ids, now=now)
+    allotted = worker_slots(tenant_ids)
+    for tenant_id, profile in profiles.items():
+        if profile.isolation is IsolationLevel.DEDICATED:
+            allotted.setdefault(tenant_id, 0)  # where slots are not rationed no host is its own
     limits = {tenant_id: profile.scaling for tenant_id, profile in profiles.items()}
-    shares = {tenant_id: worker_limits(profile.ceiling) for tenant_id, profile in profiles.items()}
+    shares = {
+        tenant_id: share_of(profile.ceiling, most=profile.scaling.max_replicas)
+        for tenant_id, profile in profiles.items()
+    }
     return _View(
         fleet=active_backend().fleet(),
         waiting=signals.queue_depths(tenant_ids),
         spans=signals.read_spans(),
         limits=limits,
-        allotted=worker_slots(tenant_ids),
+        allotted=allotted,
         shares=shares,
     )
 
@@ -159,6 +166,7 @@ def _decide(policy: ScalingPolicy, target: ScalingTarget, view: _View, slots: in
         waiting=view.waiting.get(policy.tenant_id),
         slots=slots,
         allotted=view.allotted.get(policy.tenant_id),
+        fitting=view.shares[policy.tenant_id].workers,
         active=_is_active(policy),
         settings=worker_settings(),
     )
@@ -197,7 +205,7 @@ def _remembered(rounds: Iterable[Round], view: _View, now: datetime) -> dict[str
 
 
 def _send_orders(
-    policies: Iterable[ScalingPolicy], targets: Mapping[str, ScalingTarget], shares: Mapping[str, WorkerLimits]
+    policies: Iterable[ScalingPolicy], targets: Mapping[str, ScalingTarget], shares: Mapping[str, WorkerShare]
 ) -> None:
     """Tell the backend every target of the round, changed or not: an order that Redis lost comes back so."""
     settings = worker_settings()
@@ -207,7 +215,7 @@ def _send_orders(
                 queue_of(policy.tenant_id),
                 targets[policy.tenant_id].replicas,
                 settings.drain_seconds if _is_active(policy) else settings.inactive_drain_seconds,
-                shares[policy.tenant_id],
+                shares[policy.tenant_id].limits,
             )
             for policy in policies
         }

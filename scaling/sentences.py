@@ -93,6 +93,10 @@ def at_allocation(slots: int) -> str:
     return f"the tenant's allocation has {slots} worker {'slot' if slots == 1 else 'slots'}"
 
 
+def at_ceiling(fitting: int) -> str:
+    return f"what the tenant may take in all is enough for {replicas(fitting)}"
+
+
 def machine_capacity(room: int) -> str:
     return f"the machine's memory carries no more than {replicas(room)} of this tenant"
 

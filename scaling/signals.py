@@ -44,11 +44,12 @@ def observed(
     waiting: int | None,
     slots: int | None,
     allotted: int | None,
+    fitting: int,
     active: bool,
     settings: WorkerSettings,
 ) -> Observed:
     """Return one tenant's view of the round. `slots` are the workers that the machine can still take, `allotted`
-    those that the tenant may have at all."""
+    those that the tenant may have at all, `fitting` those among which its ceiling can be divided."""
     seen = fleet.tenants.get(tenant_id, TenantWorkers()) if fleet else TenantWorkers()
     busy = sum(worker.status is WorkerStatus.BUSY for worker in seen.workers)
     return Observed(
@@ -59,6 +60,7 @@ def observed(
         capacity=None if slots is None else current + slots,
         tenant_active=active,
         allotted=allotted,
+        fitting=fitting,
         last_death=seen.last_death,
     )
 

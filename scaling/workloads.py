@@ -8,7 +8,8 @@ from datetime import datetime
 from core.tenancy.celery import queue_of
 from scaling.backends.kubernetes.manifests import Workload
 from scaling.models import ScalingTarget
-from tenants.api import TenantFacts, effective_profiles
+from scaling.shares import share_of
+from tenants.api import EffectiveProfile, IsolationLevel, TenantFacts, effective_profiles, worker_slots
 
 
 def workloads_of(tenants: Collection[TenantFacts], *, now: datetime) -> list[Workload]:
@@ -16,17 +17,19 @@ def workloads_of(tenants: Collection[TenantFacts], *, now: datetime) -> list[Wor
     ids = [facts.id for facts in tenants]
     profiles = effective_profiles(ids, now=now)
     targets = dict(ScalingTarget.objects.filter(pk__in=ids).values_list("tenant_id", "replicas"))
-    return [
-        Workload(
-            tenant_id=facts.id,
-            slug=facts.slug,
-            queue=queue_of(facts.id),
-            replicas=max(targets.get(facts.id, 0), profiles[facts.id].scaling.min_replicas),
-            slots=profiles[facts.id].ceiling.worker_slots,
-            cpu_millicores=profiles[facts.id].ceiling.cpu_millicores,
-            memory_mib=profiles[facts.id].ceiling.memory_mib,
-            storage_mib=profiles[facts.id].ceiling.storage_mib,
-            gpus=profiles[facts.id].ceiling.gpus,
-        )
-        for facts in tenants
-    ]
+    allotted = worker_slots(ids)
+    return [_workload(facts, profiles[facts.id], targets.get(facts.id, 0), allotted.get(facts.id)) for facts in tenants]
+
+
+def _workload(facts: TenantFacts, profile: EffectiveProfile, target: int, allotted: int | None) -> Workload:
+    share = share_of(profile.ceiling, most=profile.scaling.max_replicas)
+    slots = share.workers if allotted is None else min(share.workers, allotted)
+    return Workload(
+        tenant_id=facts.id,
+        slug=facts.slug,
+        queue=queue_of(facts.id),
+        replicas=min(max(target, profile.scaling.min_replicas), slots),
+        ceiling=profile.ceiling,
+        share=share,
+        dedicated=profile.isolation is IsolationLevel.DEDICATED,
+    )

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 
@@ -7,5 +8,6 @@ class TenantsConfig(AppConfig):
     verbose_name = _("Tenants")
 
     def ready(self) -> None:
-        from tenants.allocation import lifecycle  # noqa: F401 - takes part in lives
-        from tenants.webhooks import fanout, upkeep  # noqa: F401 - subscribes to events, takes part in lives' ends
+        if settings.HEARS_EVENTS:
+            from tenants.allocation import lifecycle  # noqa: F401 - takes part in lives
+            from tenants.webhooks import fanout, upkeep  # noqa: F401 - subscribes to events, takes part in lives' ends

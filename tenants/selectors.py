@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 
 from tenants.data import (
+    AccessClaims,
     ApiSessionFacts,
     InvitationFacts,
     KeyFacts,
@@ -25,7 +26,6 @@ from tenants.models import ApiKey, ApiSession, Domain, Invitation, Membership, O
 from tenants.roles import OperatorRole
 from tenants.services.keys import digests_of
 from tenants.services.sessions import end_reason
-from tenants.sessions.access_tokens import AccessClaims
 
 
 def living_tenants() -> QuerySet[Tenant]:

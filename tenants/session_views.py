@@ -32,7 +32,8 @@ from tenants.models import Membership, Tenant
 from tenants.networks import check_portal_address, portal_networks_of
 from tenants.roles import Permission
 from tenants.selectors import api_sessions_of
-from tenants.services.sessions import end_api_session, open_api_session, renew_api_session
+from tenants.services.opened_sessions import open_api_session, renew_api_session
+from tenants.services.sessions import end_api_session
 from tenants.session_serializers import (
     NewSessionSerializer,
     RefreshSerializer,

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any
-
-import structlog
-from celery import Task, shared_task
-from kombu.exceptions import OperationalError
+from celery import shared_task
 
 from core.clock import utc_now
 from core.tenancy.celery import PlatformTask
@@ -20,8 +15,6 @@ from tenants.profiles import services as profiles
 from tenants.provisioning import pool
 from tenants.services import impersonation, jobs
 from tenants.webhooks import delivery, upkeep
-
-log = structlog.get_logger(__name__)
 
 
 @shared_task(base=PlatformTask, name="tenants.fill_pool", ignore_result=True)
@@ -82,33 +75,3 @@ def tend_capacity() -> int:
 @shared_task(base=PlatformTask, name="tenants.prune_webhooks", ignore_result=True)
 def prune_webhooks() -> int:
     return upkeep.prune_webhooks(now=utc_now())
-
-
-class _Bell:
-    """Asks a worker to run a task, at most once in a gap: a burst of new jobs asks once."""
-
-    def __init__(self, task: Task[Any, Any], gap: float) -> None:
-        self._task, self._gap, self._silent_until = task, gap, 0.0
-
-    def ring(self) -> None:
-        if time.monotonic() < self._silent_until:
-            return
-        self._silent_until = time.monotonic() + self._gap
-        try:
-            self._task.apply_async(retry=False, expires=10)
-        except OperationalError as error:
-            log.warning("tenants.task.not_woken", task=self._task.name, error=str(error)[:200])
-
-
-_bell = _Bell(run_jobs, 0.2)
-_webhook_bell = _Bell(deliver_webhooks, 0.2)
-
-
-def wake() -> None:
-    """Have a worker look for due jobs now. Never raises: beat asks every two seconds anyway."""
-    _bell.ring()
-
-
-def wake_webhooks() -> None:
-    """Have a worker deliver what is due now. Never raises, for the same reason."""
-    _webhook_bell.ring()

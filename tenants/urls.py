@@ -37,6 +37,7 @@ urlpatterns = [
     path("tenants/<str:tenant_id>/allocations/<str:allocation_id>/move-up", allocation_views.MoveUp.as_view()),
     path("capacity/pools", allocation_views.PoolList.as_view()),
     path("capacity/pools/<str:pool_id>", allocation_views.PoolDetail.as_view()),
+    path("capacity/pools/<str:pool_id>/reservation", allocation_views.PoolReservation.as_view()),
     path("capacity/waiting", allocation_views.WaitingList.as_view()),
     path("capacity/waiting/retry", allocation_views.RetryWaiting.as_view()),
     path("tenants/<str:tenant_id>/keys", views.KeyList.as_view()),

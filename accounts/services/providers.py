@@ -16,7 +16,7 @@ from audit.api import Actor, Personal, record
 from core.errors import InvalidInput
 from core.http import SafeClient
 from core.locks import wait_turn
-from tenants.api import Role, seal_for_tenant, unseal_for_tenant
+from tenants.api import EventName, Role, announce, seal_for_tenant, unseal_for_tenant
 
 TURN = (
     7_052_061  # advisory lock, with the tenant's id: one identity or provider of it is looked for or changed at a time
@@ -69,6 +69,7 @@ def set_identity_provider(
             detail["ended"] = end_sessions_through_provider(tenant_id=tenant_id, acting=acting, now=now)
         target = Personal(row.issuer)
         record("identity_providers.set", actor=acting, tenant_id=tenant_id, target=target, detail=detail)
+        _tell(row, acting, now)
     return row
 
 
@@ -84,7 +85,15 @@ def remove_identity_provider(*, tenant_id: str, acting: Actor, now: datetime) ->
     row.delete()
     target, detail = Personal(row.issuer), {"identities": ties, "ended": ended}
     record("identity_providers.remove", actor=acting, tenant_id=tenant_id, target=target, detail=detail)
+    told = {"issuer": row.issuer, "by": acting.label}
+    announce(tenant_id=tenant_id, event=EventName.IDENTITY_PROVIDER_REMOVED, data=told, now=now)
     forget(tenant_id)
+
+
+def _tell(row: IdentityProvider, acting: Actor, now: datetime) -> None:
+    told = {"issuer": row.issuer, "client_id": row.client_id, "admits": row.admits, "role": row.role}
+    told["by"] = acting.label
+    announce(tenant_id=row.tenant_id, event=EventName.IDENTITY_PROVIDER_CHANGED, data=told, now=now)
 
 
 def client_of(row: IdentityProvider, redirect_uri: str) -> Client:

@@ -35,6 +35,9 @@ METRICS_NETWORKS = env_networks("LUMOS_METRICS_NETWORKS")
 # Where operators' own providers may be, besides the public internet; what a tenant enters never leads there.
 PRIVATE_NETWORKS = env_private_networks("LUMOS_PRIVATE_NETWORKS")
 
+# Whether this process may be handed domain events and turns of tenants' lives, so that each app joins its handlers.
+HEARS_EVENTS = True
+
 # Operators and the money of all tenants: one set of tables. unfold stands first because others ship admin templates.
 SHARED_APPS = [
     "unfold.apps.BasicAppConfig",

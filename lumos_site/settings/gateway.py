@@ -2,6 +2,7 @@
 
 - no MIDDLEWARE, no TEMPLATES: `/v1` is a raw ASGI application and `/ws/chat/` a consumer
 - no admin, messages, static files, and no middleware of sessions: nobody signs in here
+- no handlers of domain events or of tenants' lives, which only a process with a database is handed: half of the code
 - no database: nothing on this role's path may ask one; a query fails, by the fence, for want of a scope
 """
 
@@ -11,6 +12,7 @@ from lumos_site.settings.base import *
 from lumos_site.settings.base import SHARED_APPS, TENANT_APPS
 
 MIDDLEWARE: list[str] = []
+HEARS_EVENTS = False
 _NEEDED = {
     "core",
     "audit",

@@ -19,6 +19,7 @@ from audit.api import operator_actor
 from core.admin import LumosModelAdmin, action, admin_link, display, dotted, page, plain
 from core.clock import utc_now
 from tenants.allocation.data import PoolFacts, ResourceKind
+from tenants.allocation.hosts import reserve_host
 from tenants.allocation.pools import add_pool, change_pool, remove_pool
 from tenants.allocation.selectors import all_pools, miscounted_pools, waiting_list
 from tenants.models import Allocation, CapacityPool
@@ -45,14 +46,17 @@ def bar(used: int, limit: int) -> SafeString:
 @admin.register(CapacityPool)
 class CapacityPoolAdmin(LumosModelAdmin):
     public_kind = "pool"
-    list_display = ("host", "kind", "use_shown", "capacity_shown", "ratio_shown", "accepts")
+    list_display = ("host", "kind", "use_shown", "capacity_shown", "ratio_shown", "accepts", "whose")
+    list_select_related = ("reserved_for",)
     list_filter = (("region", FieldTextFilter), ("kind", ChoicesDropdownFilter))
     search_fields = ("name", "region", "id")
     ordering = ("region", "name", "kind")
     fieldsets = (
         (None, {"fields": ("region", "name", "kind")}),
         (_("Size"), {"fields": ("capacity", "oversubscription", "accepting")}),
+        (_("Isolation"), {"fields": ("reserved_for",)}),
     )
+    autocomplete_fields = ("reserved_for",)
     actions_list = ("overview_button",)
     actions_detail = ("overview_of_one",)
 
@@ -64,6 +68,10 @@ class CapacityPoolAdmin(LumosModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: CapacityPool | None = None) -> tuple[str, ...]:
         return ("region", "name", "kind") if obj else ()
 
+    def get_fieldsets(self, request: HttpRequest, obj: CapacityPool | None = None) -> Any:
+        """A new pool is reserved as its host is."""
+        return self.fieldsets if obj else self.fieldsets[:2]
+
     def save_model(
         self, request: HttpRequest, obj: CapacityPool, form: forms.ModelForm[CapacityPool], change: bool
     ) -> None:
@@ -71,6 +79,9 @@ class CapacityPoolAdmin(LumosModelAdmin):
         if change:
             wanted = {name: form.cleaned_data[name] for name in form.changed_data if name in _SIZE}
             change_pool(pool_id=obj.pk, acting=acting, now=now, **wanted)
+            if "reserved_for" in form.changed_data:
+                tenant_id, host = obj.reserved_for_id, {"region": obj.region, "name": obj.name}
+                reserve_host(**host, tenant_id=tenant_id, acting=acting, now=now)
             return
         given = {name: form.cleaned_data[name] for name in ("region", "name", *_SIZE)}
         made = add_pool(**given, kind=ResourceKind(obj.kind), acting=acting, now=now)
@@ -99,6 +110,10 @@ class CapacityPoolAdmin(LumosModelAdmin):
     @display(description=_("new allocations"), label={"open": "success", "closed": "warning"})
     def accepts(self, pool: CapacityPool) -> tuple[str, str]:
         return ("open", str(_("taken"))) if pool.accepting else ("closed", str(_("refused")))
+
+    @display(description=_("reserved for"), ordering="reserved_for")
+    def whose(self, pool: CapacityPool) -> str:
+        return pool.reserved_for.name if pool.reserved_for else ""
 
     @action(description=_("Everything on one page"), icon="memory", permissions=["view"])
     def overview_button(self, request: HttpRequest) -> HttpResponse:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 
 from audit.api import SYSTEM, Actor, Personal, emit, record
 from core.errors import InvalidInput
@@ -24,12 +24,14 @@ from tenants.allocation.errors import (
     RequestKeyTaken,
 )
 from tenants.allocation.holding import decide, give_back, settle, shrink, wait
+from tenants.allocation.levels import applicant_of, dedicated_among, in_the_right_place
 from tenants.allocation.selectors import allocation_by_id, facts_of, holdings_of, short_in_front_of, wanted_by
-from tenants.allocation.taking import lock_pools, pools_of, take
+from tenants.allocation.sight import Sight, look
+from tenants.allocation.taking import lock_pools, take
 from tenants.allocation.waiting import drain
 from tenants.data import ResourceAmounts, TenantStatus
-from tenants.errors import TenantNotFound, WrongStatus
-from tenants.models import Allocation, Tenant
+from tenants.errors import WrongStatus
+from tenants.models import Allocation
 from tenants.models.capacity import MOST
 
 CEILING = "ceiling"
@@ -80,21 +82,26 @@ def allocate(
 def resize(*, tenant_id: str, allocation_id: str, amounts: ResourceAmounts, acting: Actor, now: datetime) -> Allocation:
     """Change what an allocation is to hold: what is less is given back at once, what is more may wait, all or none.
 
+    What is held on hosts that the tenant's isolation level does not allow (any more) is given back too, and moves.
+
     Raises AllocationNotFound, AllocationOver, AmountsNotUsable, FollowsProfile.
     """
     wanted = usable(amounts)
     row = _locked(tenant_id, allocation_id)
+    moves = _another_level(row, now)
     if row.state == AllocationState.RELEASED:
         raise AllocationOver()
     if row.request_key == CEILING and acting != SYSTEM:
         raise FollowsProfile(next_step="Give the tenant a value of its own, or allocate more under another name")
     before = wanted_by(row)
-    if wanted == before:
+    if wanted == before and not moves:
         return row
-    pools = lock_pools(row.region)
+    pools, who = lock_pools(row.region), applicant_of(row)
     held = holdings_of([row]).get(row.pk, {})
-    left = shrink(row, held, wanted, pools)
-    placement = decide(wanted, left, pools.values(), short_in_front_of(row.region, priority=row.priority, but=row.pk))
+    staying = in_the_right_place(held, pools, who)
+    left = shrink(row, held, {kind: more for kind, more in wanted.items() if kind in staying}, pools)
+    ahead = short_in_front_of(row.region, who, priority=row.priority, but=row.pk)
+    placement = decide(wanted, left, who, pools.values(), ahead)
     for kind in ResourceKind:
         setattr(row, kind.value, wanted.get(kind, 0))
     if placement.fits:
@@ -162,11 +169,11 @@ def _at_once(request: _Request) -> Allocation | None:
     """Decide by what is free as far as seen; the statement that takes it asks again. None: not so easily."""
     try:
         with transaction.atomic():
-            row = _draft(request)
+            sight = _look(request)
+            row = _draft(request, sight)
             if row is None:
                 return _same(request)
-            ahead = short_in_front_of(row.region, priority=request.priority)
-            placement = decide(request.wanted, {}, pools_of(row.region), ahead)
+            placement = decide(request.wanted, {}, sight.who, sight.pools, sight.in_front)
             if not placement.fits:
                 raise _Beaten
             row.state, row.waiting_since = AllocationState.HELD, None
@@ -183,12 +190,13 @@ def _at_once(request: _Request) -> Allocation | None:
 @transaction.atomic
 def _in_turn(request: _Request) -> Allocation:
     """Decide while the pools stand still. Who must wait is in the list before anybody can give anything back."""
-    row = _draft(request)
+    sight = _look(request)
+    row = _draft(request, sight)
     if row is None:
         return _same(request)
     pools = lock_pools(row.region)
-    ahead = short_in_front_of(row.region, priority=request.priority)
-    placement = decide(request.wanted, {}, pools.values(), ahead)
+    ahead = short_in_front_of(row.region, sight.who, priority=request.priority)
+    placement = decide(request.wanted, {}, sight.who, pools.values(), ahead)
     if placement.fits:
         settle(row, {}, placement, pools, request.now)
     else:
@@ -199,20 +207,27 @@ def _in_turn(request: _Request) -> Allocation:
     return row
 
 
-def _draft(request: _Request) -> Allocation | None:
-    """The new row, not stored yet; None when there is one under that key. Raises TenantNotFound and WrongStatus."""
-    known = Exists(_live().filter(tenant_id=OuterRef("pk"), request_key=request.key))
-    tenant = Tenant.objects.annotate(known=known).filter(pk=request.tenant_id).first()
-    if tenant is None:
-        raise TenantNotFound()
-    if tenant.known:
+def _look(request: _Request) -> Sight:
+    return look(
+        tenant_id=request.tenant_id,
+        key=request.key,
+        region=request.region,
+        priority=request.priority,
+        now=request.now,
+    )
+
+
+def _draft(request: _Request, sight: Sight) -> Allocation | None:
+    """The new row, not stored yet; None when there is one under that key. Raises WrongStatus."""
+    if sight.known:
         return None
-    if tenant.status in _GOING:
+    if sight.status in _GOING:
         raise WrongStatus("A tenant that is being deleted gets no resources")
     return Allocation(
         tenant_id=request.tenant_id,
         request_key=request.key,
-        region=request.region or tenant.region,
+        region=sight.region,
+        dedicated=sight.who.dedicated,
         state=AllocationState.WAITING,
         waiting_since=request.now,
         priority=request.priority,
@@ -242,6 +257,12 @@ def _locked(tenant_id: str, allocation_id: str) -> Allocation:
     if row is None:
         raise AllocationNotFound()
     return row
+
+
+def _another_level(row: Allocation, now: datetime) -> bool:
+    """Note the tenant's isolation level as it is now; whether it was another one when the row was placed."""
+    before, row.dedicated = row.dedicated, row.tenant_id in dedicated_among([row.tenant_id], now=now)
+    return before != row.dedicated
 
 
 def _since(

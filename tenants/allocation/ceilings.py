@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.db import transaction
+from django.db.models import QuerySet
+
 from audit.api import SYSTEM
 from tenants.allocation.allocator import CEILING, allocate, release, resize
-from tenants.allocation.data import AllocationState, ResourceKind, by_kind
+from tenants.allocation.data import AllocationState, ResourceKind, amounts_of, by_kind
+from tenants.allocation.levels import dedicated_among
 from tenants.allocation.selectors import wanted_by
-from tenants.data import TenantStatus
+from tenants.data import IsolationLevel, TenantStatus
 from tenants.models import Allocation, Tenant
 from tenants.profiles.effective import effective_profile, effective_profiles
 
@@ -31,6 +35,21 @@ def follow_ceiling(tenant_id: str, *, now: datetime) -> Allocation | None:
     return row
 
 
+@transaction.atomic
+def follow_isolation(tenant_id: str, *, now: datetime) -> int:
+    """Move everything that the tenant holds to where its isolation level wants it; how many allocations that were.
+
+    What finds no room there waits, and holds nothing meanwhile.
+    """
+    dedicated = tenant_id in dedicated_among([tenant_id], now=now)
+    rows = Allocation.objects.select_for_update(no_key=True).filter(tenant_id=tenant_id, dedicated=not dedicated)
+    misplaced = list(rows.exclude(state=AllocationState.RELEASED).order_by("id"))
+    for row in misplaced:
+        amounts = amounts_of(wanted_by(row))
+        resize(tenant_id=tenant_id, allocation_id=row.id, amounts=amounts, acting=SYSTEM, now=now)
+    return len(misplaced)
+
+
 def follow_profiles(*, now: datetime, most: int = 200) -> int:
     """For what no event told: profiles of whole types, and tenants from before there were allocations.
 
@@ -38,14 +57,21 @@ def follow_profiles(*, now: datetime, most: int = 200) -> int:
     """
     active = list(Tenant.objects.filter(status=TenantStatus.ACTIVE).values_list("pk", flat=True))
     known = {row.tenant_id: row for row in Allocation.objects.filter(request_key=CEILING).order_by("id")}
+    levels = set(_live().values_list("tenant_id", "dedicated"))
     differing = [
         tenant_id
         for tenant_id, profile in effective_profiles(active, now=now).items()
         if _differs(known.get(tenant_id), by_kind(profile.ceiling))
+        or (tenant_id, profile.isolation is not IsolationLevel.DEDICATED) in levels
     ]
     for tenant_id in differing[:most]:
+        follow_isolation(tenant_id, now=now)
         follow_ceiling(tenant_id, now=now)
     return len(differing[:most])
+
+
+def _live() -> QuerySet[Allocation]:
+    return Allocation.objects.exclude(state=AllocationState.RELEASED)
 
 
 def _differs(row: Allocation | None, wanted: dict[ResourceKind, int]) -> bool:

@@ -33,7 +33,10 @@ class AllocationState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PoolFacts:
-    """A pool at one moment; `limit` is what may be given out of it, capacity times oversubscription."""
+    """A pool at one moment; `limit` is what may be given out of it, capacity times oversubscription.
+
+    `reserved_for` is the only tenant that may have any of it, empty where there is none.
+    """
 
     id: str
     region: str
@@ -43,6 +46,7 @@ class PoolFacts:
     oversubscription: Decimal
     used: int
     accepting: bool = True
+    reserved_for: str = ""
 
     @property
     def limit(self) -> int:
@@ -51,6 +55,40 @@ class PoolFacts:
     @property
     def free(self) -> int:
         return self.limit - self.used
+
+
+@dataclass(frozen=True, slots=True)
+class Applicant:
+    """Who is to be placed: `dedicated` on hosts that are reserved for it, everybody else on those that are not."""
+
+    tenant_id: str
+    dedicated: bool
+
+    def may_use(self, pool: PoolFacts) -> bool:
+        return pool.reserved_for == self.queue
+
+    @property
+    def queue(self) -> str:
+        """Who is in the same one wants the same hosts: all that share, or one tenant by itself."""
+        return self.tenant_id if self.dedicated else ""
+
+
+ANYBODY = Applicant("", dedicated=False)
+"""Whoever has no host of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostStanding:
+    """On which hosts a tenant holds something: all of them; those that are not its own; those that are others' own.
+
+    `intruders` are the other tenants that hold something on hosts of its own: none, as long as the rule holds.
+    """
+
+    dedicated: bool
+    hosts: tuple[str, ...]
+    shared: tuple[str, ...]
+    foreign: tuple[str, ...]
+    intruders: int
 
 
 @dataclass(frozen=True, slots=True)

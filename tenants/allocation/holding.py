@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from tenants.allocation.data import AllocationState, Choice, Holding, Placement, PoolFacts, ResourceKind
+from tenants.allocation.data import AllocationState, Applicant, Choice, Holding, Placement, PoolFacts, ResourceKind
 from tenants.allocation.placement import place, queued
 from tenants.allocation.taking import shift
 from tenants.models import Allocation, AllocationPart
@@ -19,12 +19,13 @@ Held = Mapping[ResourceKind, Holding]
 def decide(
     wanted: Mapping[ResourceKind, int],
     held: Held,
+    who: Applicant,
     pools: Collection[PoolFacts],
     in_front: Collection[Collection[ResourceKind]],
 ) -> Placement:
     """Where it goes, unless somebody in front is short of what it needs more of."""
     more = [kind for kind, amount in wanted.items() if kind not in held or amount > held[kind].amount]
-    return queued(more, in_front) or place(wanted, list(pools), held)
+    return queued(more, in_front) or place(wanted, list(pools), held, who)
 
 
 def shrink(allocation: Allocation, held: Held, wanted: Mapping[ResourceKind, int], pools: Pools) -> Held:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-import psutil
 from django.db import transaction
 
 from audit.api import Actor
@@ -25,12 +25,12 @@ WORKER_MIB = 256  # what one worker is expected to need, as LUMOS_WORKER_MEMORY_
 
 def machine_amounts() -> dict[ResourceKind, int]:
     """What this machine has in all; without the kinds that it lacks."""
-    memory = psutil.virtual_memory().total // MIB
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // MIB
     cores = len(os.sched_getaffinity(0))
     found = {
         ResourceKind.CPU_MILLICORES: cores * 1000,
         ResourceKind.MEMORY_MIB: memory,
-        ResourceKind.STORAGE_MIB: psutil.disk_usage(str(_existing(var_dir()))).total // MIB,
+        ResourceKind.STORAGE_MIB: shutil.disk_usage(_existing(var_dir())).total // MIB,
         ResourceKind.GPUS: len(list(Path("/dev").glob("nvidia[0-9]*"))),
         ResourceKind.WORKER_SLOTS: memory // int(os.environ.get("LUMOS_WORKER_MEMORY_MB") or WORKER_MIB),
     }

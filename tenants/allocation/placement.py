@@ -1,7 +1,8 @@
 """Where a request goes: which pool for each kind, or what is short. Pure; it takes nothing.
 
-All kinds of a request or none. What is held stays in its pool where the pool has room. Pools of one name are one
-host: the host that has room for most of the request's kinds is preferred, of those the one that is then least full.
+Who has hosts of its own is placed there and nowhere else, and nobody else is. All kinds of a request or none. What is
+held stays in its pool where the pool has room. Pools of one name are one host: the host that has room for most of the
+request's kinds is preferred, of those the one that is then least full.
 A kind of which the region has no pool is not rationed there, and not given out.
 """
 
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from tenants.allocation import sentences
-from tenants.allocation.data import Choice, Holding, Placement, PoolFacts, ResourceKind
+from tenants.allocation.data import ANYBODY, Applicant, Choice, Holding, Placement, PoolFacts, ResourceKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,17 @@ _Offers = dict[ResourceKind, list[_Offer]]
 
 
 def place(
-    wanted: Mapping[ResourceKind, int], pools: Sequence[PoolFacts], held: Mapping[ResourceKind, Holding] | None = None
+    wanted: Mapping[ResourceKind, int],
+    pools: Sequence[PoolFacts],
+    held: Mapping[ResourceKind, Holding] | None = None,
+    who: Applicant = ANYBODY,
 ) -> Placement:
     """The pools for what is wanted in the end, given what is held already. Amounts are above 0."""
-    offers = _offers(wanted, pools, held or {})
+    offers = _offers(wanted, pools, who, held or {})
     free_of_ration = [kind for kind in wanted if kind not in offers]
     short = tuple(kind for kind, mine in offers.items() if not any(offer.fits for offer in mine))
     if short:
-        complaints = [_complaint(kind, offers[kind]) for kind in short]
+        complaints = [_complaint(kind, offers[kind], who) for kind in short]
         return Placement((), short, sentences.waits(complaints))
     ranks = _ranks(offers)
     chosen = {kind: min((o for o in mine if o.fits), key=lambda o: _rank(o, ranks)) for kind, mine in offers.items()}
@@ -58,12 +62,18 @@ def place(
 
 
 def _offers(
-    wanted: Mapping[ResourceKind, int], pools: Iterable[PoolFacts], held: Mapping[ResourceKind, Holding]
+    wanted: Mapping[ResourceKind, int],
+    pools: Iterable[PoolFacts],
+    who: Applicant,
+    held: Mapping[ResourceKind, Holding],
 ) -> _Offers:
+    """By kind, without those that the region has no pool of; none for one whose pools are all others'."""
     found: _Offers = {}
     for pool in pools:
         amount = wanted.get(pool.kind, 0)
-        if amount:
+        if amount and not who.may_use(pool):
+            found.setdefault(pool.kind, [])
+        elif amount:
             home = pool.kind in held and held[pool.kind].pool_id == pool.id
             more = amount - held[pool.kind].amount if home else amount
             found.setdefault(pool.kind, []).append(_Offer(pool, amount, more, home))
@@ -107,7 +117,9 @@ def _refusal(offer: _Offer) -> str:
     return sentences.missing(offer.pool.kind, offer.missing) if offer.pool.accepting else sentences.CLOSED
 
 
-def _complaint(kind: ResourceKind, offers: Iterable[_Offer]) -> str:
+def _complaint(kind: ResourceKind, offers: Sequence[_Offer], who: Applicant) -> str:
+    if not offers:
+        return sentences.reserved(kind, alone=who.dedicated)
     return sentences.lacking(kind, [sentences.passed_over(offer.pool.name, _refusal(offer)) for offer in offers])
 
 

@@ -14,6 +14,7 @@ from core.errors import InvalidInput
 from core.faults import fault_point
 from tenants.allocation.data import PoolFacts, ResourceKind
 from tenants.allocation.errors import PoolInUse, PoolNotFound, PoolTaken
+from tenants.allocation.hosts import reservation_of
 from tenants.allocation.taking import lock_pools, pool_facts
 from tenants.allocation.waiting import drain, notice_rations
 from tenants.models import CapacityPool
@@ -55,6 +56,7 @@ def add_pool(
 
 @transaction.atomic
 def _add(pool: CapacityPool, acting: Actor, now: datetime) -> CapacityPool:
+    pool.reserved_for_id = reservation_of(pool.region, pool.name)
     pool.save(force_insert=True)
     fault_point("tenants.allocation.pool")
     _tell("capacity.add_pool", pool, acting, None, _size(pool))

@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet, Sum
 from tenants.allocation.data import (
     AllocationFacts,
     AllocationState,
+    Applicant,
     Holding,
     OwnAllocation,
     PoolFacts,
@@ -17,6 +18,7 @@ from tenants.allocation.data import (
     amounts_of,
 )
 from tenants.allocation.errors import AllocationNotFound, PoolNotFound
+from tenants.allocation.levels import applicant_of
 from tenants.allocation.taking import pool_facts
 from tenants.models import Allocation, AllocationPart, CapacityPool
 
@@ -62,11 +64,16 @@ def waiting_list(region: str = "") -> QuerySet[Allocation]:
     return rows.order_by("region", "-priority", "waiting_since", "id")
 
 
-def short_in_front_of(region: str, *, priority: int, but: str = "") -> list[frozenset[ResourceKind]]:
-    """What those who wait in front of somebody of that priority are short of; `but` is left out."""
-    rows = waiting_list(region).filter(priority__gte=priority).exclude(pk=but)
+def short_in_front_of(region: str, who: Applicant, *, priority: int, but: str = "") -> list[frozenset[ResourceKind]]:
+    """What those are short of who wait for the same hosts in front of somebody of that priority; `but` is left out."""
+    rows = _same_queue(waiting_list(region), who).filter(priority__gte=priority).exclude(pk=but)
     lists = rows.order_by().values_list("short_of", flat=True).distinct()  # few, however many wait
     return [frozenset(ResourceKind(kind) for kind in short) for short in lists]
+
+
+def _same_queue(rows: QuerySet[Allocation], who: Applicant) -> QuerySet[Allocation]:
+    """Those that wait for the hosts that `who` waits for."""
+    return rows.filter(dedicated=True, tenant_id=who.tenant_id) if who.dedicated else rows.filter(dedicated=False)
 
 
 def wanted_by(allocation: Allocation) -> dict[ResourceKind, int]:
@@ -117,7 +124,7 @@ def _in_front_of(row: Allocation) -> int:
         return 0
     earlier = Q(waiting_since__lt=row.waiting_since) | Q(waiting_since=row.waiting_since, id__lt=row.id)
     in_front = Q(priority__gt=row.priority) | (Q(priority=row.priority) & earlier)
-    return waiting_list(row.region).filter(in_front).count()
+    return _same_queue(waiting_list(row.region), applicant_of(row)).filter(in_front).count()
 
 
 def own_allocations(tenant_id: str) -> list[OwnAllocation]:

@@ -62,6 +62,11 @@ def lacking(kind: ResourceKind, pools: Sequence[str]) -> str:
     return f"too little {NAMES[kind]}: {', '.join(pools)}" if pools else f"no {NAMES[kind]}"
 
 
+def reserved(kind: ResourceKind, *, alone: bool) -> str:
+    """No pool is open to whoever asks: it needs hosts of its own and has none, or all are others' own."""
+    return f"no {NAMES[kind]} on a host of its own" if alone else f"all {NAMES[kind]} is reserved for others"
+
+
 def _sentence(parts: Sequence[str]) -> str:
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}."

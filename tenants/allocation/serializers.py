@@ -7,9 +7,10 @@ from typing import Any
 
 from rest_framework import serializers
 
+from core.ids import prefixed
 from core.rest.fields import PublicIdField, QuantityField
 from core.rest.queries import Query
-from tenants.allocation.data import AllocationState, ResourceKind
+from tenants.allocation.data import AllocationState, PoolFacts, ResourceKind
 from tenants.data import ResourceAmounts
 from tenants.models.capacity import LEAST_RATIO, MOST, MOST_RATIO
 
@@ -35,6 +36,10 @@ class PoolSerializer(serializers.Serializer[Any]):
     used = serializers.IntegerField(help_text="What is given out")
     free = serializers.IntegerField()
     accepting = serializers.BooleanField(help_text="False: nothing new is placed here")
+    reserved_for = serializers.SerializerMethodField(help_text="The tenant that has the whole host for itself")
+
+    def get_reserved_for(self, pool: PoolFacts) -> str | None:
+        return prefixed("ten", pool.reserved_for) if pool.reserved_for else None
 
 
 class NewPoolSerializer(serializers.Serializer[Any]):
@@ -52,6 +57,10 @@ class PoolChangeSerializer(serializers.Serializer[Any]):
     capacity = serializers.IntegerField(min_value=0, max_value=MOST, required=False)
     oversubscription = serializers.DecimalField(**_RATIO, required=False)
     accepting = serializers.BooleanField(required=False)
+
+
+class ReservationSerializer(serializers.Serializer[Any]):
+    tenant_id = PublicIdField("ten", allow_null=True, help_text="null: the host is for everybody who shares")
 
 
 class AmountsSerializer(serializers.Serializer[Any]):

@@ -19,11 +19,13 @@ _TAKE = """
 WITH wanted AS (
   SELECT * FROM unnest(%(pools)s::text[], %(kinds)s::text[], %(amounts)s::bigint[]) AS w(pool_id, kind, amount)
 ), locked AS (
-  SELECT id, used, accepting, capacity * oversubscription AS most FROM tenants_capacitypool
+  SELECT id, used, accepting, capacity * oversubscription AS most, reserved_for_id FROM tenants_capacitypool
   WHERE id = ANY(%(pools)s) ORDER BY id FOR NO KEY UPDATE
 ), fits AS (
   SELECT count(*) = cardinality(%(pools)s::text[])
-    AND coalesce(bool_and(l.accepting AND l.used + w.amount <= l.most), true) AS all_of_them
+    AND coalesce(bool_and(
+      l.accepting AND l.used + w.amount <= l.most AND coalesce(l.reserved_for_id, '') = %(queue)s
+    ), true) AS all_of_them
   FROM locked l JOIN wanted w ON w.pool_id = l.id
 ), taken AS (
   UPDATE tenants_capacitypool p SET used = p.used + w.amount
@@ -31,11 +33,11 @@ WITH wanted AS (
 ), kept AS (
   INSERT INTO tenants_allocation (
     id, tenant_id, request_key, region, state, cpu_millicores, memory_mib, storage_mib, gpus, worker_slots,
-    priority, short_of, reason, asked_by, asked_at, placed_at
+    priority, short_of, reason, asked_by, asked_at, placed_at, dedicated
   )
   SELECT %(id)s, %(tenant_id)s, %(request_key)s, %(region)s, 'HELD', %(cpu_millicores)s, %(memory_mib)s,
     %(storage_mib)s, %(gpus)s, %(worker_slots)s, %(priority)s, '[]', %(reason)s, %(asked_by)s, %(asked_at)s,
-    %(placed_at)s
+    %(placed_at)s, %(dedicated)s
   FROM fits WHERE fits.all_of_them RETURNING id, tenant_id
 ), parts AS (
   INSERT INTO tenants_allocationpart (allocation_id, tenant_id, pool_id, kind, amount)
@@ -43,7 +45,10 @@ WITH wanted AS (
 )
 SELECT count(*) FROM kept
 """
-_FIELDS = ("id", "tenant_id", "request_key", "region", "priority", "reason", "asked_by", "asked_at", "placed_at")
+_FIELDS = (
+    *("id", "tenant_id", "request_key", "region", "priority", "reason", "asked_by", "asked_at", "placed_at"),
+    "dedicated",
+)
 _SHIFT = """
 UPDATE tenants_capacitypool p SET used = p.used + w.more
 FROM unnest(%(pools)s::text[], %(more)s::bigint[]) AS w(pool_id, more) WHERE p.id = w.pool_id
@@ -58,6 +63,7 @@ def take(allocation: Allocation, choices: Collection[Choice]) -> bool:
     """
     values = {name: getattr(allocation, name) for name in _FIELDS}
     values |= {kind.value: getattr(allocation, kind.value) for kind in ResourceKind}
+    values["queue"] = allocation.tenant_id if allocation.dedicated else ""
     values["pools"] = [choice.pool.id for choice in choices]
     values["kinds"] = [choice.kind.value for choice in choices]
     values["amounts"] = [choice.amount for choice in choices]
@@ -66,15 +72,15 @@ def take(allocation: Allocation, choices: Collection[Choice]) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def pools_of(region: str) -> list[PoolFacts]:
-    """All pools of a region as they are now, which may be over before the caller looks."""
-    return [pool_facts(pool) for pool in CapacityPool.objects.filter(region=region).order_by("id")]
-
-
 def lock_pools(region: str) -> dict[str, PoolFacts]:
     """All pools of a region, held still until the transaction ends."""
     rows = CapacityPool.objects.select_for_update(no_key=True).filter(region=region).order_by("id")
     return {pool.id: pool_facts(pool) for pool in rows}
+
+
+def lock_regions(regions: Collection[str]) -> None:
+    """All pools of several regions in their one order, for who goes through the regions one by one."""
+    list(CapacityPool.objects.select_for_update(no_key=True).filter(region__in=regions).order_by("id"))
 
 
 def shift(changes: Mapping[str, int]) -> None:
@@ -95,4 +101,5 @@ def pool_facts(pool: CapacityPool) -> PoolFacts:
         oversubscription=pool.oversubscription,
         used=pool.used,
         accepting=pool.accepting,
+        reserved_for=pool.reserved_for_id or "",
     )

@@ -18,6 +18,7 @@ from core.rest.views import ApiView, TenantView, checked
 from tenants.allocation.allocator import allocate, explain, release, resize
 from tenants.allocation.data import ResourceKind
 from tenants.allocation.errors import AllocationNotFound, PoolNotFound
+from tenants.allocation.hosts import reserve_host
 from tenants.allocation.pools import add_pool, change_pool, remove_pool
 from tenants.allocation.selectors import all_pools, facts_of, own_allocations, pool_by_id, waiting_list
 from tenants.allocation.serializers import (
@@ -30,6 +31,7 @@ from tenants.allocation.serializers import (
     PoolSerializer,
     RegionQuery,
     RegionSerializer,
+    ReservationSerializer,
     ResizeSerializer,
     RetriedSerializer,
 )
@@ -84,6 +86,23 @@ class PoolDetail(ApiView):
         """Remove a pool of which nothing is given out."""
         remove_pool(pool_id=_pool(pool_id), acting=caller_actor(self.caller), now=utc_now())
         return Response(status=204)
+
+
+class PoolReservation(ApiView):
+    access = {"PUT": Access("tenants.change_capacitypool")}
+
+    @extend_schema(operation_id="reserve_host", request=ReservationSerializer, responses=PoolSerializer, tags=POOLS)
+    def put(self, request: Request, pool_id: str) -> Response:
+        """Reserve the pool's whole host for one tenant, or for nobody."""
+        pool, given = pool_by_id(_pool(pool_id)), checked(ReservationSerializer, request)
+        reserve_host(
+            region=pool.region,
+            name=pool.name,
+            tenant_id=given["tenant_id"],
+            acting=caller_actor(self.caller),
+            now=utc_now(),
+        )
+        return Response(PoolSerializer(pool_by_id(pool.id)).data)
 
 
 class QueuePage(CursorPage):

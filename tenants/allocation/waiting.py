@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from core.faults import fault_point
 from tenants.allocation.data import AllocationChanged, AllocationState, ResourceKind
 from tenants.allocation.errors import AllocationNotFound, AllocationOver
 from tenants.allocation.holding import Pools, decide, settle, wait
+from tenants.allocation.levels import applicant_of, dedicated_among
 from tenants.allocation.selectors import holdings_of, waiting_list, wanted_by
 from tenants.allocation.taking import lock_pools
 from tenants.models import Allocation, CapacityPool
@@ -26,19 +28,22 @@ _STANDING = ["state", "short_of", "reason", "waiting_since", "placed_at"]
 def drain(region: str, pools: Pools, *, now: datetime) -> int:
     """Place whoever can be placed, in their order, within the caller's transaction, which has locked the pools.
 
-    Who is in front and short of a kind keeps those behind from that kind. A row that somebody else works on is passed
-    by: whoever that is looks at the pools next. Returns how many got what they wait for.
+    Who is in front and short of a kind keeps those behind, who want the same hosts, from that kind. A row that somebody
+    else works on is passed by: whoever that is looks at the pools next. Returns how many got what they wait for.
     """
     rows = list(waiting_list(region).select_for_update(skip_locked=True, no_key=True)[:MOST])
+    _bring_up_to_date(rows, now)
     held = holdings_of(rows)
-    in_front: list[Collection[ResourceKind]] = []
+    queues: defaultdict[str, list[Collection[ResourceKind]]] = defaultdict(list)
     rationed = {pool.kind for pool in pools.values()}
     placed = 0
     for row in rows:
+        who = applicant_of(row)
+        in_front = queues[who.queue]
         if rationed <= {kind for short in in_front for kind in short}:
-            break  # there is nothing left that those behind could have
+            continue  # there is nothing left that those behind could have
         mine = held.get(row.pk, {})
-        placement = decide(wanted_by(row), mine, pools.values(), in_front)
+        placement = decide(wanted_by(row), mine, who, pools.values(), in_front)
         if placement.fits:
             settle(row, mine, placement, pools, now)
             row.save(update_fields=_STANDING)
@@ -50,6 +55,15 @@ def drain(region: str, pools: Pools, *, now: datetime) -> int:
             wait(row, mine, placement, row.waiting_since or now)
             row.save(update_fields=_STANDING)
     return placed
+
+
+def _bring_up_to_date(rows: Collection[Allocation], now: datetime) -> None:
+    """Who has hosts of its own may be another one since they began to wait."""
+    dedicated = dedicated_among({row.tenant_id for row in rows}, now=now) if rows else set()
+    for row in rows:
+        if row.dedicated != (row.tenant_id in dedicated):
+            row.dedicated = row.tenant_id in dedicated
+            row.save(update_fields=["dedicated"])
 
 
 def move_up(*, tenant_id: str, allocation_id: str, acting: Actor, now: datetime) -> Allocation:

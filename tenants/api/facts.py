@@ -63,6 +63,7 @@ from tenants.errors import (
     WouldLockOut,
     WrongStatus,
 )
+from tenants.keyformat import is_well_formed
 from tenants.models import (
     ApiKey,
     Invitation,
@@ -95,6 +96,8 @@ from tenants.selectors import (
     tenant_facts,
     usable_key_facts,
 )
+from tenants.webhooks.announce import announce
+from tenants.webhooks.data import EventName
 
 __all__ = [
     "AccountNotFound",
@@ -109,6 +112,7 @@ __all__ = [
     "DriftReport",
     "EffectiveProfile",
     "EffectiveValue",
+    "EventName",
     "FailurePolicy",
     "FleetProgress",
     "ImpersonationEnd",
@@ -169,9 +173,11 @@ __all__ = [
     "WouldLockOut",
     "WrongStatus",
     "all_tenant_facts",
+    "announce",
     "api_sessions_of",
     "digests_of_tenant",
     "invitations_of",
+    "is_well_formed",
     "key_by_plaintext",
     "key_facts_by_id",
     "key_facts_by_ids",

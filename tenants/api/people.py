@@ -3,7 +3,6 @@
 from tenants.demanded_factor import lacks_demanded_factor
 from tenants.impersonation import SESSION as IMPERSONATION_SESSION
 from tenants.impersonation import Visit, impersonations_of
-from tenants.keyformat import is_well_formed
 from tenants.networks import check_key_address, check_portal_address
 from tenants.proved_addresses import AddressCheck, readers_among, register_addresses
 from tenants.roles import ROLE_PERMISSIONS, OperatorRole, Permission, allows, grantable_scopes, permissions_of
@@ -59,7 +58,6 @@ __all__ = [
     "impersonations_of",
     "invite_member",
     "is_domain_allowed",
-    "is_well_formed",
     "keep_a_super",
     "lacks_demanded_factor",
     "leave_tenant",

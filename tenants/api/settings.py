@@ -5,8 +5,7 @@ from tenants.centre.errors import SettingNotFound, SettingNotValid, VersionNotFo
 from tenants.centre.registry import REQUIRE_FACTOR, check_value, spec_of
 from tenants.centre.selectors import configuration_of, setting_of, settings_at, settings_named, versions_of
 from tenants.centre.services import change_settings, roll_back_settings
-from tenants.webhooks.announce import announce
-from tenants.webhooks.data import CHOSEN, DeliveryState, EndpointFacts, EventName
+from tenants.webhooks.data import CHOSEN, DeliveryState, EndpointFacts
 from tenants.webhooks.errors import DeliveryNotFound, EndpointNotFound
 from tenants.webhooks.selectors import deliveries_of, delivery_of, delivery_text, endpoint_of, endpoints_of
 from tenants.webhooks.services import (
@@ -44,7 +43,6 @@ __all__ = [
     "Editor",
     "EndpointFacts",
     "EndpointNotFound",
-    "EventName",
     "SettingFacts",
     "SettingNotFound",
     "SettingNotValid",
@@ -53,7 +51,6 @@ __all__ = [
     "TurnNotUsable",
     "VersionNotFound",
     "add_endpoint",
-    "announce",
     "change_endpoint",
     "change_settings",
     "check_value",

@@ -1,7 +1,15 @@
 """What a tenant is granted: type profiles, overrides, and what machines give it."""
 
 from tenants.allocation.allocator import ResourceAllocator
-from tenants.allocation.data import AllocationChanged, AllocationState, OwnAllocation, PoolFacts, ResourceKind
+from tenants.allocation.data import (
+    AllocationChanged,
+    AllocationState,
+    HostStanding,
+    OwnAllocation,
+    PoolFacts,
+    ResourceKind,
+)
+from tenants.allocation.hosts import host_standing, reserve_host
 from tenants.allocation.machine import seed_pools
 from tenants.allocation.pools import add_pool, change_pool
 from tenants.allocation.selectors import all_pools, own_allocations, worker_slots
@@ -24,6 +32,7 @@ from tenants.profiles.values import checked_value, value_of_text
 __all__ = [
     "AllocationChanged",
     "AllocationState",
+    "HostStanding",
     "OwnAllocation",
     "PoolFacts",
     "ResourceAllocator",
@@ -36,10 +45,12 @@ __all__ = [
     "checked_value",
     "effective_profile",
     "effective_profiles",
+    "host_standing",
     "live_overrides",
     "override_value",
     "own_allocations",
     "profile_values",
+    "reserve_host",
     "revoke_override",
     "seed_pools",
     "set_profile_fields",

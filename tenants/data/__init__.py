@@ -38,10 +38,11 @@ from tenants.data.profiles import (
     ScalingLimits,
     ValueSource,
 )
-from tenants.data.sessions import ApiSessionFacts, SessionEnd, Tokens
+from tenants.data.sessions import AccessClaims, ApiSessionFacts, SessionEnd, Tokens
 
 __all__ = [
     "OPEN_JOBS",
+    "AccessClaims",
     "ApiSessionFacts",
     "BackupKind",
     "BackupStatus",

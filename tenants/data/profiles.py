@@ -12,7 +12,10 @@ from tenants.data.facts import TenantType
 
 
 class IsolationLevel(StrEnum):
-    """Whose machines a tenant's processes run on. Schema, role, data key and worker processes are always its own."""
+    """Whose machines a tenant's workers run on: such as it shares with others, or hosts that are reserved for it alone.
+
+    Schema, role, data key, worker processes and network fence are its own at either level.
+    """
 
     STANDARD = "STANDARD"
     DEDICATED = "DEDICATED"

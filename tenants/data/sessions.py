@@ -30,6 +30,15 @@ class ApiSessionFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessClaims:
+    """Bare ids of what an access token names."""
+
+    tenant_id: str
+    membership_id: str
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tokens:
     """What a program is given: the access token's life in seconds, the refresh token until it is used once."""
 

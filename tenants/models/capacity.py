@@ -30,7 +30,7 @@ KIND_CHOICES = [
 
 
 class CapacityPool(models.Model):
-    """So much of one kind in one region. Pools of one name are one host."""
+    """So much of one kind in one region. Pools of one name are one host, and reserved for one tenant or for none."""
 
     id = id_field()
     region = models.CharField(_("region"), max_length=40, default="local")
@@ -48,6 +48,15 @@ class CapacityPool(models.Model):
         help_text=_("How many times the capacity may be given out; below 1 keeps a reserve."),
     )
     used = models.BigIntegerField(_("given out"), default=0, editable=False)
+    reserved_for = models.ForeignKey(
+        "tenants.Tenant",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("reserved for"),
+        help_text=_("The whole host is this tenant's alone. Tenants with dedicated isolation are placed nowhere else."),
+    )
     accepting = models.BooleanField(_("takes new allocations"), default=True)
     created_at = models.DateTimeField(_("created"), default=utc_now, editable=False)
 
@@ -87,7 +96,10 @@ class CapacityPool(models.Model):
 
 
 class Allocation(models.Model):
-    """What one tenant asked for under one key, and how far it got it. `reason` names pools: for operators only."""
+    """What one tenant asked for under one key, and how far it got it. `reason` names pools: for operators only.
+
+    `dedicated` is the isolation level by which it was last placed, or waits.
+    """
 
     id = id_field()
     tenant = models.ForeignKey("tenants.Tenant", models.PROTECT, related_name="allocations", verbose_name=_("tenant"))
@@ -111,6 +123,7 @@ class Allocation(models.Model):
     gpus = models.BigIntegerField(_("GPUs"), default=0)
     worker_slots = models.BigIntegerField(_("worker slots"), default=0)
     priority = models.IntegerField(_("priority"), default=0)
+    dedicated = models.BooleanField(_("on hosts of its own"), default=False, db_default=False, editable=False)
     short_of = models.JSONField(_("too little of"), default=list, blank=True)
     reason = models.TextField(_("why"), default="", blank=True)
     asked_by = models.CharField(_("asked by"), max_length=200)

@@ -13,8 +13,8 @@ from tenants.models.identity import id_field
 from tenants.models.tenant import TYPE_CHOICES, Tenant
 
 ISOLATION_CHOICES = [
-    (IsolationLevel.STANDARD, _("Standard: machines are shared with others")),
-    (IsolationLevel.DEDICATED, _("Dedicated: machines of its own")),
+    (IsolationLevel.STANDARD, _("Standard: workers share hosts with others")),
+    (IsolationLevel.DEDICATED, _("Dedicated: workers on hosts of its own")),
 ]
 FAILURE_CHOICES = [
     (FailurePolicy.FAIL_CLOSED, _("Fail closed: refuse what cannot be counted")),

@@ -1,7 +1,8 @@
 """The profiles that an installation starts with; pure. Operators edit the stored rows, which begin as these.
 
 Amounts are small enough that one of each type finds room on an ordinary machine. Nobody starts with a GPU, since a
-tenant that asks for one waits where there is none.
+tenant that asks for one waits where there is none. Only authorities start with hosts of their own, and wait until one
+is reserved for them.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ _CLOSED, _CONSERVATIVE = FailurePolicy.FAIL_CLOSED, FailurePolicy.CONSERVATIVE
 _STARTS = {
     TenantType.INDIVIDUAL: _Start((500, 512, 2_048, 2), _SHARED, _CONSERVATIVE, 180, "free"),
     TenantType.SMALL_BUSINESS: _Start((1_000, 1_024, 10_240, 4), _SHARED, _CONSERVATIVE, 365, "pro"),
-    TenantType.ENTERPRISE: _Start((8_000, 8_192, 204_800, 20), _OWN, _CLOSED, 1_095, "enterprise"),
+    TenantType.ENTERPRISE: _Start((8_000, 8_192, 204_800, 20), _SHARED, _CLOSED, 1_095, "enterprise"),
     TenantType.GOVERNMENT: _Start((4_000, 4_096, 102_400, 12), _OWN, _CLOSED, 2_555, "public-sector"),
     TenantType.EDUCATIONAL: _Start((2_000, 2_048, 51_200, 8), _SHARED, _CONSERVATIVE, 365, "campus"),
 }

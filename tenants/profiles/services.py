@@ -25,8 +25,16 @@ from tenants.models import ProfileOverride, Tenant, TenantTypeProfile
 from tenants.profiles.built_in import BUILT_IN
 from tenants.profiles.effective import override_facts, stored_values
 from tenants.profiles.values import NEVER_OVERRIDDEN, checked_value, counts
+from tenants.webhooks.announce import announce
+from tenants.webhooks.data import EventName
 
 _OVER_AT_ONCE = 500
+_TOLD = {
+    "tenants.override_value": "set",
+    "tenants.override_begins": "began",
+    "tenants.override_ends": "ended",
+    "tenants.revoke_override": "revoked",
+}
 
 
 def set_profile_fields(
@@ -91,7 +99,7 @@ def override_value(
             expires_at=expires_at,
             is_announced=starts <= now,
         )
-        _tell("tenants.override_value", tenant, row, acting, reason=row.reason)
+        _tell("tenants.override_value", tenant, row, acting, now, reason=row.reason)
         if row.is_announced:
             emit(TenantChanged(tenant.id, tenant.status))
     return override_facts(row)
@@ -110,7 +118,7 @@ def revoke_override(*, override_id: str, reason: str, acting: Actor, now: dateti
             raise OverrideNotFound()
         row.revoked_at, row.revoked_by, row.is_announced = now, acting.label[:200], False
         row.save(update_fields=["revoked_at", "revoked_by", "is_announced"])
-        _tell("tenants.revoke_override", row.tenant, row, acting, reason=reason.strip()[:300])
+        _tell("tenants.revoke_override", row.tenant, row, acting, now, reason=reason.strip()[:300])
         emit(TenantChanged(row.tenant_id, row.tenant.status))
     return override_facts(row)
 
@@ -131,7 +139,8 @@ def announce_overrides(*, now: datetime, limit: int = _OVER_AT_ONCE) -> int:
         )
         for row in rows:
             row.is_announced = counts(override_facts(row), now)
-            _tell("tenants.override_begins" if row.is_announced else "tenants.override_ends", row.tenant, row, SYSTEM)
+            action = "tenants.override_begins" if row.is_announced else "tenants.override_ends"
+            _tell(action, row.tenant, row, SYSTEM, now)
         ProfileOverride.objects.bulk_update(rows, ["is_announced"])
         fault_point("tenants.overrides.noted")
         for tenant_id, status in {row.tenant_id: row.tenant.status for row in rows}.items():
@@ -148,7 +157,8 @@ def set_tenant_type(*, tenant_id: str, tenant_type: TenantType, reason: str, act
         raise InvalidInput("Another type needs a reason", fields={"reason": ["must not be empty"]})
     with transaction.atomic():
         tenant = _locked(tenant_id)
-        if tenant.type == tenant_type:
+        before = tenant.type
+        if before == tenant_type:
             return tenant
         record(
             "tenants.set_type",
@@ -156,12 +166,14 @@ def set_tenant_type(*, tenant_id: str, tenant_type: TenantType, reason: str, act
             tenant_id=tenant.id,
             target=tenant.public_id,
             reason=reason.strip()[:300],
-            before={"type": tenant.type},
+            before={"type": before},
             after={"type": tenant_type.value},
         )
         tenant.type = tenant_type
         tenant.save(update_fields=["type"])
         emit(TenantChanged(tenant.id, tenant.status))
+        told = {"from": before, "to": tenant_type.value}
+        announce(tenant_id=tenant.id, event=EventName.TENANT_TYPE_CHANGED, data=told, now=now)
     return tenant
 
 
@@ -206,7 +218,8 @@ def _check_terms(reason: str, starts: datetime, expires_at: datetime | None, now
         raise InvalidInput("An override needs a reason, and ends after it begins", fields=faults)
 
 
-def _tell(action: str, tenant: Tenant, row: ProfileOverride, acting: Actor, *, reason: str = "") -> None:
+def _tell(action: str, tenant: Tenant, row: ProfileOverride, acting: Actor, now: datetime, *, reason: str = "") -> None:
+    """In the log with the operator's reason, and to the tenant's endpoints without it."""
     detail = {
         "override": row.public_id,
         "field": row.field,
@@ -215,3 +228,5 @@ def _tell(action: str, tenant: Tenant, row: ProfileOverride, acting: Actor, *, r
         "until": row.expires_at.isoformat() if row.expires_at else None,
     }
     record(action, actor=acting, tenant_id=tenant.id, target=tenant.public_id, reason=reason, detail=detail)
+    told = {"what": _TOLD[action], **detail}
+    announce(tenant_id=tenant.id, event=EventName.PROFILE_CHANGED, data=told, now=now)

@@ -20,6 +20,8 @@ from tenants.selectors import tenant_by_id
 from tenants.services.jobs import cancel_open_jobs, job_steps, open_job, run_job
 from tenants.services.sessions import end_api_sessions_in
 from tenants.services.steps import GRACE
+from tenants.webhooks.announce import announce
+from tenants.webhooks.data import EventName
 
 _DELETABLE = (TenantStatus.ACTIVE, TenantStatus.SUSPENDED, TenantStatus.ARCHIVED)
 _WAY_BACK = {
@@ -61,6 +63,7 @@ def delete_tenant(
     detail = {"reason": Personal(tenant.status_reason), "until": until.isoformat(), "export": export}
     record("tenants.delete", actor=acting, tenant_id=tenant.id, target=tenant.public_id, detail=detail)
     emit(TenantChanged(tenant.id, TenantStatus.DELETING))
+    announce(tenant_id=tenant.id, event=EventName.TENANT_DELETION_ASKED, data={"until": until.isoformat()}, now=now)
     wish = {"before": before.value, "reason_before": reason_before, "until": until.isoformat(), "export": export}
     job = open_job(kind=JobKind.DELETE, tenant_id=tenant.id, acting=acting, now=now, input=wish)
     transaction.on_commit(partial(run_job, job.id, now=now), robust=True)
@@ -95,9 +98,17 @@ def cancel_deletion(*, tenant_id: str, acting: Actor, now: datetime) -> Tenant:
     detail = {"back_to": before.value}
     record("tenants.cancel_deletion", actor=acting, tenant_id=tenant.id, target=tenant.public_id, detail=detail)
     emit(TenantChanged(tenant.id, before))
+    back = {"status": before.value}
+    announce(tenant_id=tenant.id, event=EventName.TENANT_DELETION_CANCELLED, data=back, now=now)
     following = open_job(kind=_WAY_BACK[before], tenant_id=tenant.id, acting=acting, now=now)
     transaction.on_commit(partial(run_job, following.id, now=now), robust=True)
     return tenant
+
+
+def is_on_its_way_out(tenant_id: str) -> bool:
+    """Whether the tenant is to be deleted, and its grace period lasts."""
+    waiting = TenantJob.objects.filter(tenant_id=tenant_id, kind=JobKind.DELETE, state__in=OPEN_JOBS)
+    return waiting.exclude(steps__contains=[{"name": GRACE, "state": StepState.DONE}]).exists()
 
 
 def _waiting_deletion(tenant_id: str) -> TenantJob:

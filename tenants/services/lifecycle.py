@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from audit.api import Actor, Personal, emit, record
 from core.errors import InvalidInput
 from core.faults import fault_point
+from tenants.bells import wake
 from tenants.data import JobKind, JobStep, StepState, TenantChanged, TenantStatus, TenantType
 from tenants.errors import SlugNotUsable, SlugTaken, WrongStatus
 from tenants.models import Tenant
@@ -22,7 +23,6 @@ from tenants.selectors import tenant_by_id
 from tenants.services.jobs import cancel_open_jobs, open_job, run_job
 from tenants.services.members import lock_tenant
 from tenants.services.sessions import end_api_sessions_in
-from tenants.tasks import wake
 from tenants.webhooks.announce import announce
 from tenants.webhooks.data import EventName
 

@@ -14,6 +14,8 @@ from core.networks import admits, networks_of, read_networks
 from tenants.data import KeyChanged, TenantChanged
 from tenants.errors import KeyNotFound, TenantNotFound, WouldLockOut
 from tenants.models import ApiKey, Tenant
+from tenants.webhooks.announce import announce
+from tenants.webhooks.data import EventName
 
 
 def checked_networks(entries: Sequence[str], field: str) -> list[str]:
@@ -56,6 +58,8 @@ def set_tenant_networks(
         detail = {name: {"from": Personal(old), "to": Personal(wanted[name])} for name, old in before.items()}
         record("tenants.set_networks", actor=acting, tenant_id=tenant.id, target=tenant.public_id, detail=detail)
         emit(TenantChanged(tenant.id, tenant.status))
+        told = {"networks": tenant.allowed_networks, "portal_networks": tenant.portal_networks, "by": acting.label}
+        announce(tenant_id=tenant.id, event=EventName.NETWORKS_CHANGED, data=told, now=now)
     return tenant
 
 
@@ -79,6 +83,8 @@ def set_key_networks(
         detail = {name: Personal(value) for name, value in told.items()}
         record("keys.set_networks", actor=acting, tenant_id=tenant_id, target=key.public_id, detail=detail)
         emit(KeyChanged(tenant_id, key.id, key.digest))
+        told = {"key": key.public_id, "networks": wanted, "by": acting.label}
+        announce(tenant_id=tenant_id, event=EventName.NETWORKS_CHANGED, data=told, now=now)
     return key
 
 

@@ -8,7 +8,6 @@ key, algorithm or an extension.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +18,7 @@ from jwt.types import Options
 
 from core.errors import InvalidInput, NotAuthenticated
 from core.ids import new_ulid, parse_prefixed, prefixed
+from tenants.data import AccessClaims
 from tenants.sessions.keys import signing_keys
 from tenants.sessions.ring import ACCESS_LIFETIME, LEEWAY, signing_key, valid_keys
 
@@ -40,15 +40,6 @@ _UNCHECKED = Options(
 class AccessTokenInvalid(NotAuthenticated):
     code = "access_token_invalid"
     title = "This access token is not valid here"
-
-
-@dataclass(frozen=True, slots=True)
-class AccessClaims:
-    """Bare ids of what a token names."""
-
-    tenant_id: str
-    membership_id: str
-    session_id: str
 
 
 def issuer() -> str:

@@ -22,6 +22,9 @@ class EventName(StrEnum):
     TENANT_RESTORED = "tenant.restored"
     TENANT_RENAMED = "tenant.renamed"
     TENANT_PLAN_CHANGED = "tenant.plan_changed"
+    TENANT_TYPE_CHANGED = "tenant.type_changed"
+    TENANT_DELETION_ASKED = "tenant.deletion_asked"
+    TENANT_DELETION_CANCELLED = "tenant.deletion_cancelled"
     KEY_CREATED = "key.created"
     KEY_REVOKED = "key.revoked"
     MEMBER_ADDED = "member.added"
@@ -29,6 +32,10 @@ class EventName(StrEnum):
     MEMBER_REMOVED = "member.removed"
     QUOTA_ALERT = "quota.alert"
     SETTINGS_CHANGED = "settings.changed"
+    NETWORKS_CHANGED = "networks.changed"
+    PROFILE_CHANGED = "profile.changed"
+    IDENTITY_PROVIDER_CHANGED = "identity_provider.changed"
+    IDENTITY_PROVIDER_REMOVED = "identity_provider.removed"
     WEBHOOK_TEST = "webhook.test"
 
 

@@ -32,7 +32,8 @@ from tenants.webhooks.data import DeliveryState
 from tenants.webhooks.health import note_failure, note_success, note_unsignable
 from tenants.webhooks.patience import retry_after, wait_after
 from tenants.webhooks.resealing import seal_anew
-from tenants.webhooks.signing import is_older_form, open_secret, signed_headers, valid_secrets
+from tenants.webhooks.secrets import is_older_form, open_secret, valid_secrets
+from tenants.webhooks.signing import signed_headers
 from tenants.workspace.models import WebhookAttempt, WebhookEndpoint, WebhookMessage
 
 log = structlog.get_logger(__name__)

@@ -12,19 +12,18 @@ from core.events import subscribe
 from core.faults import fault_point
 from core.ids import prefixed
 from core.tenancy import TenantRef, platform_scope, tenant_scope
+from tenants.bells import wake_webhooks
 from tenants.data import TenantStatus
 from tenants.models import Tenant, WebhookDelivery
-from tenants.tasks import wake_webhooks
+from tenants.services.deletion import is_on_its_way_out
 from tenants.webhooks.data import VERSION, Announced
 from tenants.workspace.models import WebhookEndpoint, WebhookMessage
-
-_NO_MORE = (TenantStatus.DELETING, TenantStatus.DELETED)
 
 
 @subscribe(Announced)
 def fan_out(event: Announced) -> None:
     """Write message and deliveries down. May run twice: the message's id and the pair with an endpoint are unique."""
-    if not Tenant.objects.filter(pk=event.tenant_id).exclude(status__in=_NO_MORE).exists():
+    if not _can_be_told(event.tenant_id):
         return
     with tenant_scope(TenantRef(event.tenant_id)):
         endpoints = [
@@ -33,6 +32,14 @@ def fan_out(event: Announced) -> None:
             if not endpoint.events or event.name in endpoint.events
         ]
     send_to(event, endpoints)
+
+
+def _can_be_told(tenant_id: str) -> bool:
+    """Also one that is to be deleted, until its content begins to go."""
+    status = Tenant.objects.filter(pk=tenant_id).values_list("status", flat=True).first()
+    if status == TenantStatus.DELETING:
+        return is_on_its_way_out(tenant_id)
+    return status not in (None, TenantStatus.DELETED)
 
 
 def send_to(event: Announced, endpoints: list[str]) -> None:

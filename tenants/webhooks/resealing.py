@@ -8,7 +8,7 @@ from django.db import transaction
 
 from core.crypto import SealBroken
 from core.tenancy import TenantRef, tenant_scope
-from tenants.webhooks.signing import is_older_form, open_secret, seal_secret
+from tenants.webhooks.secrets import is_older_form, open_secret, seal_secret
 from tenants.workspace.models import WebhookEndpoint
 
 

@@ -19,8 +19,8 @@ from core.ids import new_ulid, prefixed
 from core.locks import wait_turn
 from core.tenancy import TenantRef, platform_scope, tenant_scope
 from core.text import is_storable
+from tenants.bells import wake_webhooks
 from tenants.models import WebhookDelivery
-from tenants.tasks import wake_webhooks
 from tenants.webhooks.data import CHOSEN, Announced, DeliveryState, EndpointFacts, EventName
 from tenants.webhooks.errors import (
     DeliveryNotFound,
@@ -31,8 +31,8 @@ from tenants.webhooks.errors import (
 )
 from tenants.webhooks.fanout import send_to
 from tenants.webhooks.health import hold_deliveries
+from tenants.webhooks.secrets import new_secret, seal_secret
 from tenants.webhooks.selectors import endpoint_facts
-from tenants.webhooks.signing import new_secret, seal_secret
 from tenants.workspace.models import WebhookAttempt, WebhookEndpoint
 
 MOST_ENDPOINTS = 20

@@ -14,9 +14,9 @@ from django.test import Client
 from accounts.errors import ProviderFailed
 from accounts.models import Identity, IdentityProvider
 from accounts.openid import discover
-from accounts.services.providers import ProviderInput, set_identity_provider
+from accounts.services.providers import ProviderInput, remove_identity_provider, set_identity_provider
 from accounts.upkeep import forget_tenant
-from audit.models import AuditEntry
+from audit.models import AuditEntry, OutboxEvent
 from core.clock import utc_now
 from core.errors import InvalidInput
 from core.http import Answer, SafeClient, UrlRefused
@@ -47,6 +47,18 @@ def test_who_tied_their_identity_comes_in_without_a_password(tied: Person, provi
     assert other.client.get("/").status_code == 200
     assert AuditEntry.objects.filter(action="sessions.sign_in").latest("at").detail["by"] == "openid"
     assert Identity.objects.get().subject == "amy-at-idp"
+
+
+@pytest.mark.django_db
+def test_what_is_entered_and_removed_is_told_to_the_tenants_endpoints_without_its_secret(
+    acme: Player, provider: Provider, django_capture_on_commit_callbacks: Any
+) -> None:
+    connect(provider, acme.tenant)
+    remove_identity_provider(tenant_id=acme.tenant.id, acting=TESTER, now=utc_now())
+    told = [event.payload for event in OutboxEvent.objects.filter(type_name="tenants.announced").order_by("pk")][-2:]
+    assert [each["name"] for each in told] == ["identity_provider.changed", "identity_provider.removed"]
+    assert told[0]["data"]["issuer"] == provider.issuer
+    assert SECRET not in str(told)
 
 
 def test_a_factor_of_the_account_is_still_asked_for(tied: Person, provider: Provider) -> None:

@@ -206,3 +206,23 @@ def test_neither_keys_nor_texts_are_in_what_a_log_or_a_traceback_shows(file: Sec
         texts.append(repr(error) + str(error.__dict__))
     for secret in (shown, key.hex(), "sk-canary-secret", wrapped.sealed.hex()):
         assert not any(secret in text for text in texts)
+
+
+def test_a_process_that_was_told_nothing_asks_once_and_before_it_takes_a_key(file: Secrets) -> None:
+    asked = []
+
+    def registered() -> dict[int, str]:
+        asked.append(1)
+        return {1: "0" * 32}
+
+    master_keys.make(1)
+    master_keys.expect_what(registered)
+    assert not asked
+    for _time in range(2):
+        with pytest.raises(Sealed):
+            seal("text", context="c")
+    assert len(asked) == 1
+    master_keys.expect_what(registered)
+    master_keys.expect({})
+    assert seal("text", context="c")
+    assert len(asked) == 1

@@ -149,3 +149,19 @@ def test_billing_operators_have_no_page_of_it_and_readers_cannot_release(
         client.force_login(found_olivia(role).user)
         assert client.get(page("capacitypool_overview")).status_code == seen
         assert client.get(page("allocation_release_one", row.pk)).status_code == 403
+
+
+def test_a_host_is_reserved_by_the_form_of_one_of_its_pools(browser: Client, acme: Player) -> None:
+    pool = gpus(2)
+    other = add_pool(
+        region="local", name="rack-7", kind=ResourceKind.MEMORY_MIB, capacity=9, acting=TESTER, now=utc_now()
+    )
+    form = {"capacity": "2", "oversubscription": "1", "accepting": "on", "reserved_for": acme.tenant.pk}
+    browser.post(page("capacitypool_change", pool.pk), form)
+    other.refresh_from_db()
+    assert other.reserved_for_id == acme.tenant.pk
+    assert "Acme" in browser.get(page("capacitypool_changelist")).content.decode()
+    assert ">reserved<" in browser.get(page("capacitypool_overview")).content.decode()
+    browser.post(page("capacitypool_change", pool.pk), {**form, "reserved_for": ""})
+    other.refresh_from_db()
+    assert other.reserved_for_id is None

@@ -302,6 +302,13 @@ def test_what_is_not_rationed_does_not_cap():
     assert decided(seen(130, allotted=None)).final == 3
 
 
+def test_no_more_run_than_the_tenants_ceiling_is_enough_for_and_the_sentence_says_so():
+    outcome = decided(seen(200, 200, fitting=3))
+    assert (outcome.final, outcome.reason) == (3, Reason.AT_ALLOCATION)
+    assert "what the tenant may take in all is enough for 3 replicas" in outcome.sentence
+    assert decided(seen(60, 60, 60, fitting=1)).final == 1
+
+
 def test_a_second_step_up_waits_for_its_cooldown():
     outcome = decided(seen(120), watched(600, scaled_up_at=ago(10)))
     assert (outcome.final, outcome.wanted, outcome.reason) == (1, 2, Reason.COOLDOWN_UP)
@@ -369,6 +376,7 @@ def observations(draw):
         observed_at=draw(st.one_of(st.none(), st.integers(0, 120).map(ago))),
         capacity=draw(st.one_of(st.none(), st.integers(0, 12))),
         allotted=draw(st.one_of(st.none(), st.integers(0, 12))),
+        fitting=draw(st.one_of(st.none(), st.integers(0, 12))),
     )
 
 
@@ -384,8 +392,9 @@ def histories(draw):
 
 
 def most(policy, observed):
-    """The number above which policy or allocation take away at once."""
-    return policy.max_replicas if observed.allotted is None else min(policy.max_replicas, observed.allotted)
+    """The number above which policy, allocation or ceiling take away at once."""
+    bounds = (policy.max_replicas, observed.allotted, observed.fitting)
+    return min(bound for bound in bounds if bound is not None)
 
 
 @given(policies(), observations(), histories())
@@ -394,7 +403,7 @@ def test_the_outcome_stays_within_the_bounds(policy, observed, history):
     assert final <= policy.max_replicas
     room = policy.max_replicas if observed.capacity is None else max(observed.current, observed.capacity)
     assert final <= room
-    slots = policy.max_replicas if observed.allotted is None else observed.allotted
+    slots = most(policy, observed)
     assert final <= slots
     assert final >= min(policy.min_replicas, room, slots)
 

@@ -13,16 +13,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core.conf import secrets_path
 from core.ids import new_ulid
 from core.redis import key
 from scaling.backends.local import store
 from scaling.backends.local.limits import NICENESS, Cage, in_the_child, make_cage
 from scaling.conf import MEBIBYTE, LocalSettings
 from scaling.data import Target, TenantWorkers, WorkerLimits
-from scaling.shares import LEAST_MEMORY, worker_limits
-from tenants.api import ResourceAmounts
 from tests.scaling import worker_app
-from tests.scaling.running import eventually
+from tests.scaling.running import eventually, workers_alive
 from tests.scaling.test_local_agent import Driver
 
 ACME, GLOBEX = new_ulid(), new_ulid()
@@ -104,6 +103,7 @@ def test_a_worker_knows_where_things_are_and_none_of_the_platforms_credentials(d
         "AWS_SECRET_ACCESS_KEY",
         "LUMOS_MASTER_KEY_V1",
         "LUMOS_MASTER_KEY_V12",
+        "LUMOS_SOMETHING_NEW",
     ):
         monkeypatch.setenv(name, "a-secret-of-the-platform")
     order(driver, ACME, 1)
@@ -113,8 +113,13 @@ def test_a_worker_knows_where_things_are_and_none_of_the_platforms_credentials(d
     names = {name.decode() for name in driver.client.lrange(key("tests", "environment"), 0, -1)}
     assert {"LUMOS_WORKER_TENANT", "PATH"} <= names
     assert not {name for name in names if "API_KEY" in name or "SECRET_ACCESS" in name}
-    assert not names & {"LUMOS_SMTP_URL", "LUMOS_METRICS_TOKEN"}
-    assert not {name for name in names if "MASTER_KEY" in name}
+    assert {name for name in names if name.startswith("LUMOS_")} <= {
+        *("LUMOS_BASE_DOMAIN", "LUMOS_DEBUG", "LUMOS_LOG_JSON", "LUMOS_SUPERVISOR", "LUMOS_VAR", "LUMOS_SECRETS_FILE"),
+        *("LUMOS_REDIS_ANSWER_SECONDS", "LUMOS_REDIS_CONNECT_SECONDS", "LUMOS_REDIS_NAMESPACE", "LUMOS_ROLE"),
+        *("LUMOS_WORKER_TENANT", "LUMOS_WORKER_HOME", "LUMOS_WORKER_STATE", "LUMOS_WORKER_ORPHAN_SECONDS"),
+    }
+    [worker] = workers_alive(driver.local.home)
+    assert worker.environ()["LUMOS_SECRETS_FILE"] == str(driver.local.secrets_file) != str(secrets_path())
 
 
 def test_a_control_group_is_used_where_one_was_delegated(tmp_path: Path) -> None:
@@ -164,13 +169,6 @@ def test_without_one_the_next_best_is_named(tmp_path: Path) -> None:
         assert cage.over(257 * MEBIBYTE)
     assert make_cage(WorkerLimits(), base=None, name="w1") == Cage(WorkerLimits(), None, ())
     assert not make_cage(WorkerLimits(), base=None, name="w1").over(10**12)
-
-
-def test_a_worker_gets_an_equal_share_of_what_its_tenant_may_take() -> None:
-    share = worker_limits(ResourceAmounts(cpu_millicores=2000, memory_mib=4096, worker_slots=4))
-    assert share == WorkerLimits(1024 * MEBIBYTE, 500)
-    assert worker_limits(ResourceAmounts()) == WorkerLimits()
-    assert worker_limits(ResourceAmounts(memory_mib=64, worker_slots=8)).memory_bytes == LEAST_MEMORY
 
 
 def test_an_order_of_an_earlier_version_has_no_limits(redis) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,20 @@ import yaml
 from django.core.management import CommandError, call_command
 
 from core.ids import new_ulid
-from scaling.backends.kubernetes.manifests import SECRET, Cluster, Manifest, Workload, manifests_of
+from scaling.backends.kubernetes.manifests import RESERVED, SECRET, Cluster, Manifest, Workload, manifests_of
+from scaling.shares import share_of
+from tenants.api import ResourceAmounts
 from tests.cast import Player
 
-ACME = Workload(new_ulid(), "acme", "tenant.x", 3, 4, 2000, 4096, 8192, 0)
-GLOBEX = Workload(new_ulid(), "globex", "tenant.y", 1, 1, 500, 512, 1024, 0)
+
+def workload(slug: str, replicas: int, **amounts: int) -> Workload:
+    ceiling = ResourceAmounts(**amounts)
+    return Workload(new_ulid(), slug, f"tenant.{slug}", replicas, ceiling, share_of(ceiling, most=9))
+
+
+ACME = workload("acme", 3, worker_slots=4, cpu_millicores=2000, memory_mib=4096, storage_mib=8192)
+GLOBEX = workload("globex", 1, worker_slots=1, cpu_millicores=500, memory_mib=512, storage_mib=1024)
+FREE = workload("free", 2)
 CLUSTER = Cluster(image="registry.example/lumos:1")
 VERSIONS = ("1.30", "1.33")
 
@@ -75,7 +84,7 @@ def _selects(selector: Manifest, pod: Pod) -> bool:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("workload", [ACME, GLOBEX], ids=lambda each: each.slug)
+@pytest.mark.parametrize("workload", [ACME, GLOBEX, FREE], ids=lambda each: each.slug)
 def test_every_manifest_is_valid_by_the_clusters_own_schema(workload: Workload, version: str) -> None:
     for manifest in manifests_of(workload, CLUSTER):
         kubernetes_validate.validate(manifest, version, strict=True)
@@ -162,8 +171,38 @@ def test_workers_share_what_their_tenant_may_have() -> None:
     assert deployment["template"]["spec"]["containers"][0]["resources"] == {"requests": share, "limits": share}
     assert of_kind(manifests, "LimitRange")[0]["spec"]["limits"][0]["max"] == share
     assert deployment["replicas"] == 3
-    none = manifests_of(Workload(ACME.tenant_id, "acme", "q", 2, 0, 0, 0, 0, 0), CLUSTER)
-    assert of_kind(none, "Deployment")[0]["spec"]["replicas"] == 0
+
+
+def test_no_more_workers_are_asked_for_than_fit_into_what_their_tenant_may_have() -> None:
+    manifests = manifests_of(workload("crowd", 16, worker_slots=16, memory_mib=1024), CLUSTER)
+    assert of_kind(manifests, "Deployment")[0]["spec"]["replicas"] == 5
+    assert of_kind(manifests, "ResourceQuota")[0]["spec"]["hard"]["pods"] == "5"
+
+
+def test_dedicated_workers_go_on_nodes_that_are_reserved_for_their_tenant_and_no_others_do() -> None:
+    own = {"key": RESERVED, "operator": "Equal", "value": ACME.tenant_id}
+    alone, shared = manifests_of(replace(ACME, dedicated=True), CLUSTER), manifests_of(GLOBEX, CLUSTER)
+    pods = [of_kind(each, "Deployment")[0]["spec"]["template"]["spec"] for each in (alone, shared)]
+    assert (pods[0]["nodeSelector"], pods[0]["tolerations"]) == ({RESERVED: ACME.tenant_id}, [own])
+    [term] = pods[1]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    assert term == {"matchExpressions": [{"key": RESERVED, "operator": "DoesNotExist"}]}
+    assert "tolerations" not in pods[1]
+    levels = [each[0]["metadata"]["labels"]["lumos/isolation"] for each in (alone, shared)]
+    assert levels == ["dedicated", "standard"]
+    for manifest in alone:
+        kubernetes_validate.validate(manifest, VERSIONS[0], strict=True)
+
+
+def test_what_nothing_limits_is_left_out_of_quota_and_shares() -> None:
+    manifests = manifests_of(FREE, CLUSTER)
+    hard = of_kind(manifests, "ResourceQuota")[0]["spec"]["hard"]
+    assert hard == {"pods": "9", "requests.nvidia.com/gpu": "0", "persistentvolumeclaims": "0", "services": "0"}
+    assert of_kind(manifests, "LimitRange") == []
+    pod = of_kind(manifests, "Deployment")[0]["spec"]["template"]["spec"]
+    assert pod["containers"][0]["resources"] == {"requests": {}, "limits": {}}
+    assert {"name": "scratch", "emptyDir": {}} in pod["volumes"]
+    cpu_only = manifests_of(workload("cpu", 1, cpu_millicores=3, worker_slots=2), CLUSTER)
+    assert of_kind(cpu_only, "LimitRange")[0]["spec"]["limits"][0]["max"] == {"cpu": "1m"}
 
 
 @pytest.mark.django_db

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -78,6 +79,7 @@ def test_the_products_own_workers_do_their_tenants_tasks_and_no_others(transacti
         assert report.pid in agent.pids(WorkerStatus.IDLE, WorkerStatus.BUSY)
         assert (report.role, report.policies_visible) == (acme.schema_name, 1)
         assert last_probe(globex.id) is None
+        assert set(json.loads(local.secrets_file.read_text())) == {"django_secret", "metrics_token"}
         load_raises(acme.id, agent)
         suspending_empties(acme.id, local)
     finally:

@@ -25,8 +25,8 @@ from core.conf import Secrets, secrets, secrets_path
 from core.ids import new_ulid
 from core.logging import scrub
 from tenants.api import rotate_token_key
+from tenants.data import AccessClaims
 from tenants.sessions.access_tokens import (
-    AccessClaims,
     AccessTokenInvalid,
     issuer,
     mint_access_token,

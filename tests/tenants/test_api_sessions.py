@@ -30,7 +30,7 @@ from tenants.api import (
 from tenants.errors import RefreshTokenInvalid, RefreshTokenUsed
 from tenants.models import ApiSession
 from tenants.second_factors import FactorCheck, _checks, register_factors
-from tenants.services.sessions import GRACE, IDLE, LONGEST, MOST, open_api_session, renew_api_session
+from tenants.services.opened_sessions import GRACE, IDLE, LONGEST, MOST, open_api_session, renew_api_session
 from tenants.sessions.refresh_tokens import MARK, new_refresh_token
 from tests.audit.reading import the_entry
 from tests.cast import PASSWORD, TESTER, Operator, Player

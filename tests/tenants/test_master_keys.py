@@ -6,6 +6,8 @@ import asyncio
 import base64
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
@@ -21,7 +23,7 @@ from django.test import Client
 from audit.models import AuditEntry
 from core import master_keys
 from core.clock import utc_now
-from core.conf import Secrets, secrets
+from core.conf import ROOT, Secrets, secrets
 from core.crypto import SealBroken, seal, unseal, versions_in
 from core.master_keys import Sealed
 from core.redis import redis_url
@@ -39,7 +41,7 @@ from tenants.backups.archive import opened
 from tenants.models import MasterKey, PooledSchema, TenantDataKey
 from tenants.services.data_keys import data_key_of, destroy_data_key
 from tests import cast
-from tests.children import run_child
+from tests.children import database_url, run_child
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("committed", "redis")]
 NOW = utc_now()
@@ -362,3 +364,19 @@ def test_no_table_holds_a_secret_in_the_clear(acme: cast.Player, capsys: Any) ->
     assert key
     assert not any(secret in printed.out + printed.err for secret in (SECRET, key))
     assert versions_in(ProviderKey.objects.get().sealed) == [2]
+
+
+def test_whatever_is_run_by_hand_asks_for_the_right_key_before_it_seals(acme: cast.Player, file: Secrets) -> None:
+    """As an operator's shell would, or a command that writes a letter."""
+    told = in_the_shell("from core.crypto import seal; print(seal('x', context='c'))")
+    assert told.stdout.startswith("v2.1.")
+    file.put({"master_key_v1": base64.b64encode(os.urandom(32)).decode()})
+    told = in_the_shell("from core.crypto import seal; print(seal('x', context='c'))")
+    assert "Sealed: Version 1 of the master key is not the one that this installation was set up with" in told.stderr
+    assert told.stdout == ""
+
+
+def in_the_shell(code: str) -> subprocess.CompletedProcess[str]:
+    settings = {"DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "lumos_site.settings.control"}
+    command = [sys.executable, "manage.py", "shell", "--verbosity", "0", "--command", code]
+    return subprocess.run(command, cwd=ROOT, env=os.environ | settings, capture_output=True, text=True, timeout=120)

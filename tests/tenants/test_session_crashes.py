@@ -10,7 +10,7 @@ import pytest
 from core.clock import utc_now
 from tenants.models import ApiSession, Impersonation, Membership
 from tenants.services.impersonation import begin_impersonation
-from tenants.services.sessions import open_api_session, renew_api_session
+from tenants.services.opened_sessions import open_api_session, renew_api_session
 from tests.cast import TESTER, found_acme, found_olivia
 from tests.children import run_child
 
@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.usefixtures("committed", "redis"),
 ]
 REFRESH = """
-from tenants.services.sessions import renew_api_session
+from tenants.services.opened_sessions import renew_api_session
 from datetime import datetime
 renew_api_session(token="{token}", address="127.0.0.1", now=datetime.fromisoformat("{now}"))
 """

@@ -21,7 +21,7 @@ from tenants.models import TenantDataKey, WebhookDelivery
 from tenants.services.data_keys import data_key_of
 from tenants.webhooks.delivery import AT_ONE_TENANT, CLAIM, _claim
 from tenants.webhooks.patience import PAUSES
-from tenants.webhooks.signing import seal_secret
+from tenants.webhooks.secrets import seal_secret
 from tenants.workspace.models import WebhookEndpoint
 from tests.cast import Player
 from tests.tenants.test_webhooks import _add, _common, _deliver, _only, _tell

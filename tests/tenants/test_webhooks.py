@@ -11,6 +11,8 @@ from django.core import mail as outbox
 from django.db import ProgrammingError, connection, transaction
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from accounts.models import IdentityProvider
+from accounts.services.providers import remove_identity_provider
 from audit.models import AuditEntry
 from core.clock import utc_now
 from core.crypto import SealBroken
@@ -27,17 +29,21 @@ from tenants.api import (
     EndpointFacts,
     EndpointNotFound,
     EventName,
+    ProfileField,
     Role,
     Tenant,
     TenantStatus,
+    TenantType,
     WebhookDelivery,
     add_endpoint,
     add_member,
     announce,
+    cancel_deletion,
     change_endpoint,
     change_role,
     change_settings,
     create_api_key,
+    delete_tenant,
     deliveries_of,
     delivery_of,
     delivery_text,
@@ -45,6 +51,7 @@ from tenants.api import (
     enable_endpoint,
     endpoint_of,
     endpoints_of,
+    override_value,
     remove_endpoint,
     remove_member,
     rename_tenant,
@@ -54,6 +61,8 @@ from tenants.api import (
     revoke_api_key,
     rotate_secret,
     send_test,
+    set_tenant_networks,
+    set_tenant_type,
     suspend_tenant,
 )
 from tenants.tasks import deliver_webhooks
@@ -62,7 +71,7 @@ from tenants.webhooks.data import CHOSEN, Announced
 from tenants.webhooks.delivery import LOCK, run_deliveries
 from tenants.webhooks.errors import EndpointDisabled, EventsNotKnown, TooManyEndpoints
 from tenants.webhooks.fanout import fan_out
-from tenants.webhooks.signing import open_secret, seal_secret
+from tenants.webhooks.secrets import open_secret, seal_secret
 from tenants.webhooks.upkeep import forget_deliveries, prune_webhooks
 from tenants.workspace.models import WebhookAttempt, WebhookEndpoint, WebhookMessage
 from tests.audit.reading import entries
@@ -442,7 +451,7 @@ def test_nothing_is_delivered_for_a_tenant_that_is_gone(acme: Player, globex: Pl
     others = _tell(globex)
     assert forget_deliveries(acme.tenant.id, utc_now()) == "1 deliveries are forgotten"
     Tenant.objects.filter(pk=acme.tenant.id).update(status=TenantStatus.DELETING)
-    _tell(acme)
+    _tell(acme)  # no deletion waits: its grace period is over
     fan_out(Announced("0" * 26, WebhookMessageIds.next(), "key.created", utc_now().isoformat(), {}))
     _deliver()
     assert server.ids == [others]
@@ -466,6 +475,12 @@ def test_each_change_of_a_tenant_is_told(acme: Player, server: Receiver, django_
         remove_member(membership_id=member.id, owners=True, **common)
         rename_tenant(name="Acme Two", **common)
         change_settings(values={"playground.default_model": "m"}, editor=Editor.OWNER, **common)
+        set_tenant_networks(networks=["10.0.0.0/8"], **common)
+        set_tenant_networks(networks=[], **common)
+        override = override_value(field=ProfileField.RETENTION_DAYS, value=7, reason="their wish", **common)
+        set_tenant_type(tenant_type=TenantType.GOVERNMENT, reason="they are one", **common)
+        IdentityProvider.objects.create(tenant_id=acme.tenant.id, issuer="https://id.example", client_id="l")
+        remove_identity_provider(**common)
         suspend_tenant(reason="unpaid", **common)
         resume_tenant(**common)
         alert = QuotaAlert(tenant_id=acme.tenant.id, scope="tenant", dimension="money_per_month", period="2026-11")
@@ -473,9 +488,34 @@ def test_each_change_of_a_tenant_is_told(acme: Player, server: Receiver, django_
         announce(tenant_id=acme.tenant.id, event=EventName.QUOTA_ALERT, data=_said(alert), now=utc_now())
     _deliver()
     told = {json.loads(body)["type"]: json.loads(body)["data"] for _path, _headers, body in server.got}
-    assert set(CHOSEN) - set(told) == {"tenant.archived", "tenant.restored", "tenant.plan_changed"}
+    elsewhere = {"tenant.deletion_asked", "tenant.deletion_cancelled", "identity_provider.changed"}
+    assert set(CHOSEN) - set(told) == {"tenant.archived", "tenant.restored", "tenant.plan_changed"} | elsewhere
+    assert told["networks.changed"] == {"networks": [], "portal_networks": [], "by": TESTER.label}
+    assert (told["profile.changed"]["what"], told["profile.changed"]["field"]) == ("set", override.field)
+    assert "their wish" not in json.dumps(told["profile.changed"])
+    assert told["tenant.type_changed"] == {"from": "ENTERPRISE", "to": "GOVERNMENT"}
+    assert told["identity_provider.removed"] == {"issuer": "https://id.example", "by": TESTER.label}
     assert told["key.created"]["id"] == key.public_id
     assert told["tenant.suspended"] == {"status": "SUSPENDED"}  # the reason is for the people, in the portal
     assert told["settings.changed"]["names"] == ["playground.default_model"]
     assert told["quota.alert"]["used"] == 91
     assert not [body for _path, _headers, body in server.got if key.digest.encode() in body]
+
+
+def test_a_tenant_that_is_to_be_deleted_is_told_so_and_of_the_way_back(
+    acme: Player, server: Receiver, django_capture_on_commit_callbacks
+) -> None:
+    _add(acme, server, "tenant.deletion_asked", "tenant.deletion_cancelled")
+    common = _common(acme)
+    with django_capture_on_commit_callbacks(execute=True):
+        delete_tenant(typed_name=acme.tenant.name, reason="secret reason", grace=timedelta(days=3), **common)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert Tenant.objects.get(pk=acme.tenant.id).status == TenantStatus.DELETING
+        cancel_deletion(**common)
+    _deliver()
+    told = [(json.loads(body)["type"], json.loads(body)["data"]) for _path, _headers, body in server.got]
+    until = (common["now"] + timedelta(days=3)).isoformat()
+    assert sorted(told) == [
+        ("tenant.deletion_asked", {"until": until}),
+        ("tenant.deletion_cancelled", {"status": "ACTIVE"}),
+    ]

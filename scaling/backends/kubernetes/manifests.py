@@ -13,25 +13,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from scaling.conf import MEBIBYTE
+from scaling.data import WorkerShare
+from tenants.api import ResourceAmounts
+
 Manifest = dict[str, Any]
 SECRET: Final = "lumos-worker"  # noqa: S105 - the name of a Secret, which is not in here
+RESERVED: Final = "lumos/reserved-for"
 _NOBODY: Final = 65532
 _OWNER: Final = "app.kubernetes.io"
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What is granted to one tenant. Amounts are of all its workers together; 0 slots: none runs."""
+    """What is granted to one tenant: all its workers together `ceiling`, each of them `share`; amounts of 0 limit
+    nothing, but GPUs, of which 0 are none. `dedicated`: on nodes that are reserved for the tenant."""
 
     tenant_id: str
     slug: str
     queue: str
     replicas: int
-    slots: int
-    cpu_millicores: int
-    memory_mib: int
-    storage_mib: int
-    gpus: int
+    ceiling: ResourceAmounts
+    share: WorkerShare
+    dedicated: bool = False
 
     @property
     def namespace(self) -> str:
@@ -56,7 +60,7 @@ def manifests_of(workload: Workload, cluster: Cluster) -> list[Manifest]:
         _deny_everything(workload),
         _allow_what_is_needed(workload, cluster),
         _quota(workload),
-        _limit_range(workload),
+        *_limit_range(workload),
         _service_account(workload),
         _deployment(workload, cluster),
     ]
@@ -78,10 +82,14 @@ def _namespace(workload: Workload) -> Manifest:
         "kind": "Namespace",
         "metadata": {
             "name": workload.namespace,
-            "labels": {**_labels(workload), **levels},
+            "labels": {**_labels(workload), **levels, "lumos/isolation": _level(workload)},
             "annotations": {"lumos/slug": workload.slug},
         },
     }
+
+
+def _level(workload: Workload) -> str:
+    return "dedicated" if workload.dedicated else "standard"
 
 
 def _deny_everything(workload: Workload) -> Manifest:
@@ -114,35 +122,38 @@ def _to(namespace: str, pods: dict[str, str], *ports: tuple[int, str]) -> Manife
 
 def _quota(workload: Workload) -> Manifest:
     """All that the tenant may have; what it has no use for is 0, so that nobody makes one in its name."""
-    cpu, memory = f"{workload.cpu_millicores}m", f"{workload.memory_mib}Mi"
-    hard = {
-        "pods": str(workload.slots),
-        "requests.cpu": cpu,
-        "limits.cpu": cpu,
-        "requests.memory": memory,
-        "limits.memory": memory,
-        "limits.ephemeral-storage": f"{workload.storage_mib}Mi",
-        "requests.nvidia.com/gpu": str(workload.gpus),
+    ceiling = workload.ceiling
+    limited = _quantities(ceiling.cpu_millicores, ceiling.memory_mib, ceiling.storage_mib)
+    hard = {f"limits.{kind}": quantity for kind, quantity in limited.items()}
+    hard |= {f"requests.{kind}": limited[kind] for kind in ("cpu", "memory") if kind in limited}
+    hard |= {
+        "pods": str(workload.share.workers),
+        "requests.nvidia.com/gpu": str(ceiling.gpus),
         "persistentvolumeclaims": "0",
         "services": "0",
     }
     return _made("ResourceQuota", "v1", "ceiling", workload, spec={"hard": hard})
 
 
-def _limit_range(workload: Workload) -> Manifest:
+def _limit_range(workload: Workload) -> list[Manifest]:
     share = _share(workload)
     limit = {"type": "Container", "default": share, "defaultRequest": share, "max": share}
-    return _made("LimitRange", "v1", "share", workload, spec={"limits": [limit]})
+    return [_made("LimitRange", "v1", "share", workload, spec={"limits": [limit]})] if share else []
 
 
 def _share(workload: Workload) -> dict[str, str]:
-    """An equal share for each worker slot."""
-    slots = max(1, workload.slots)
-    return {
-        "cpu": f"{workload.cpu_millicores // slots}m",
-        "memory": f"{workload.memory_mib // slots}Mi",
-        "ephemeral-storage": f"{workload.storage_mib // slots}Mi",
+    limits = workload.share.limits
+    return _quantities(limits.cpu_millicores, limits.memory_bytes // MEBIBYTE, workload.share.storage_mib)
+
+
+def _quantities(cpu_millicores: int, memory_mib: int, storage_mib: int) -> dict[str, str]:
+    """As Kubernetes writes them, without the kinds that nothing limits: its own 0 would let nothing run."""
+    kinds = {
+        "cpu": (cpu_millicores, "m"),
+        "memory": (memory_mib, "Mi"),
+        "ephemeral-storage": (storage_mib, "Mi"),
     }
+    return {kind: f"{amount}{unit}" for kind, (amount, unit) in kinds.items() if amount}
 
 
 def _service_account(workload: Workload) -> Manifest:
@@ -152,7 +163,7 @@ def _service_account(workload: Workload) -> Manifest:
 def _deployment(workload: Workload, cluster: Cluster) -> Manifest:
     labels = {**_labels(workload), f"{_OWNER}/component": "worker"}
     spec = {
-        "replicas": min(workload.replicas, workload.slots),
+        "replicas": min(workload.replicas, workload.share.workers),
         # A new worker starts when an old one has gone: the quota has no room for both.
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
         "selector": {"matchLabels": {"lumos/tenant": workload.tenant_id, f"{_OWNER}/component": "worker"}},
@@ -166,6 +177,7 @@ def _pod(workload: Workload, cluster: Cluster) -> Manifest:
         "serviceAccountName": "worker",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
+        **_nodes(workload),
         "hostNetwork": False,
         "hostPID": False,
         "hostIPC": False,
@@ -180,9 +192,24 @@ def _pod(workload: Workload, cluster: Cluster) -> Manifest:
         "containers": [_container(workload, cluster)],
         "volumes": [
             {"name": "secrets", "secret": {"secretName": SECRET, "items": [_SECRETS_FILE], "defaultMode": 0o440}},
-            {"name": "scratch", "emptyDir": {"sizeLimit": _share(workload)["ephemeral-storage"]}},
+            {"name": "scratch", "emptyDir": _scratch(workload)},
         ],
     }
+
+
+def _nodes(workload: Workload) -> Manifest:
+    """On which nodes its pods go. A node is reserved by a label and a taint of that name, with the tenant's id."""
+    if workload.dedicated:
+        mine = {"key": RESERVED, "operator": "Equal", "value": workload.tenant_id}
+        return {"nodeSelector": {RESERVED: workload.tenant_id}, "tolerations": [mine]}
+    shared = {"matchExpressions": [{"key": RESERVED, "operator": "DoesNotExist"}]}
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [shared]}}
+    return {"affinity": {"nodeAffinity": required}}
+
+
+def _scratch(workload: Workload) -> Manifest:
+    size = _share(workload).get("ephemeral-storage")
+    return {"sizeLimit": size} if size else {}
 
 
 _SECRETS_FILE: Final = {"key": "secrets.json", "path": "secrets.json"}

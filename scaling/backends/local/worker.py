@@ -34,6 +34,14 @@ _FOR_WORKERS = frozenset(
         "LANG",
         "LANGUAGE",
         "LD_LIBRARY_PATH",
+        "LUMOS_BASE_DOMAIN",
+        "LUMOS_DEBUG",
+        "LUMOS_LOG_JSON",
+        "LUMOS_REDIS_ANSWER_SECONDS",
+        "LUMOS_REDIS_CONNECT_SECONDS",
+        "LUMOS_REDIS_NAMESPACE",
+        "LUMOS_SUPERVISOR",
+        "LUMOS_VAR",
         "PATH",
         "REDIS_URL",
         "SSL_CERT_FILE",
@@ -43,9 +51,8 @@ _FOR_WORKERS = frozenset(
         "VIRTUAL_ENV",
     }
 )
-_FOR_WORKERS_FROM = ("LUMOS_", "LC_", "PYTHON", "COV_", "COVERAGE_")
-_NOT_FOR_WORKERS_FROM = "LUMOS_MASTER_KEY_"
-_NOT_FOR_WORKERS = frozenset({"LUMOS_METRICS_TOKEN", "LUMOS_SMTP_URL", "LUMOS_WORKER_CGROUP"})
+_FOR_WORKERS_FROM = ("LC_", "PYTHON", "COV_", "COVERAGE_")
+SECRETS = "LUMOS_SECRETS_FILE"
 CPU_WINDOW_SECONDS = 15.0
 CPU_MIN_SECONDS = 4.0
 """A worker younger than this, counted from ready, is not measured: its start would look like load."""
@@ -202,6 +209,7 @@ def _environment(tenant_id: str, state_file: Path, settings: LocalSettings) -> d
     return kept | {
         "DJANGO_SETTINGS_MODULE": "lumos_site.settings.worker",
         "LUMOS_ROLE": "worker",
+        SECRETS: str(settings.secrets_file),
         TENANT: tenant_id,
         HOME: settings.home,
         STATE_FILE: str(state_file),
@@ -212,11 +220,9 @@ def _environment(tenant_id: str, state_file: Path, settings: LocalSettings) -> d
 def _is_for_workers(name: str) -> bool:
     """Whether a tenant's worker gets this variable of the agent: where things are, and nobody's credentials.
 
-    Not the keys of providers, of mail or of metrics, which are the platform's, and no master key; and no
+    Whatever is not listed stays behind: keys of providers, of mail and of metrics, master keys, and what is new; and
     PROMETHEUS_MULTIPROC_DIR, where its figures would stay for ever.
     """
-    if name in _NOT_FOR_WORKERS or name.startswith(_NOT_FOR_WORKERS_FROM):
-        return False
     return name in _FOR_WORKERS or name.startswith(_FOR_WORKERS_FROM)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
 from core.clock import utc_now
+from core.lifecycle import Moment, parts_of
 from tenants.allocation.allocator import release, resize
 from tenants.allocation.data import AllocationState
+from tenants.allocation.errors import AllocationNotFound, AllocationOver
 from tenants.allocation.pools import change_pool
 from tenants.allocation.selectors import miscounted_pools
 from tenants.allocation.waiting import drain_all
@@ -108,3 +111,24 @@ def test_resizes_up_and_down_at_once_keep_the_count_and_starve_nobody() -> None:
     change_pool(pool_id=cpu.pk, capacity=2000, acting=TESTER, now=utc_now())
     assert not Allocation.objects.filter(waiting_since__isnull=False).exists()
     assert used(cpu) == sum(row.cpu_millicores for row in Allocation.objects.all())
+
+
+def test_the_end_of_a_tenant_and_its_resizes_at_once_never_wait_for_each_other_in_a_circle() -> None:
+    tenant = found_acme().tenant
+    pool(CPU, 10_000)
+    rows = [ask(tenant, f"row-{number}", cpu_millicores=100) for number in range(8)]
+    [end] = [part for part in parts_of(Moment.GONE) if part.name == "capacity"]
+
+    def call(number: int) -> None:
+        if not number:
+            end.run(tenant.id, utc_now())
+            return
+        for turn in range(8):
+            amounts = ResourceAmounts(cpu_millicores=60 + 10 * turn)
+            with suppress(AllocationOver, AllocationNotFound):
+                row = rows[(number + turn) % len(rows)]
+                resize(tenant_id=tenant.id, allocation_id=row.pk, amounts=amounts, acting=TESTER, now=utc_now())
+
+    together(5, call)
+    assert not Allocation.objects.exists()
+    assert CapacityPool.objects.get().used == 0

@@ -115,3 +115,13 @@ def test_in_a_tenants_scope_there_are_its_own_rows_and_columns_only(acme: Player
     [row] = own_allocations(globex.tenant.id)
     assert isinstance(row, OwnAllocation)
     assert (row.state, row.id) == ("WAITING", theirs.id)
+
+
+def test_a_host_is_reserved_for_a_tenant_and_given_back(caller: Caller, acme: Player) -> None:
+    made = caller.post("/capacity/pools", POOL).json()
+    path, tenant_id = f"/capacity/pools/{made['id']}/reservation", f"ten_{acme.tenant.id}"
+    assert made["reserved_for"] is None
+    assert caller.put(path, {"tenant_id": tenant_id}).json()["reserved_for"] == tenant_id
+    assert caller.put(path, {"tenant_id": "ten_x"}).status_code == 400
+    assert Caller(acme.plaintext).put(path, {"tenant_id": None}).status_code == 403
+    assert caller.put(path, {"tenant_id": None}).json()["reserved_for"] is None
