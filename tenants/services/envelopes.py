@@ -17,11 +17,12 @@ from core.faults import fault_point
 from core.tenancy import platform_scope
 
 _SHORTEST = 150  # of an envelope
-# Partitioned tables (usage, audit) grow without end and hold no secret, sealed or not.
+# Partitioned tables (usage, audit) and those whose rows nobody may change grow without end and hold nothing sealed.
 _COLUMNS = """
 SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND NOT c.relispartition
+  AND has_table_privilege(c.oid, 'UPDATE')
   AND a.attnum > 0 AND NOT a.attisdropped
   AND (a.atttypid IN ('text'::regtype, 'jsonb'::regtype, 'json'::regtype)
     OR (a.atttypid = 'varchar'::regtype AND (a.atttypmod < 0 OR a.atttypmod > %s)))
