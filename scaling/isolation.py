@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.utils.translation import gettext_lazy as _
 
 from core.clock import utc_now
@@ -13,7 +15,7 @@ from scaling.errors import PolicyNotFound
 from scaling.probe import last_probe
 from scaling.selectors import fleet_or_none, policy_of
 from scaling.shares import share_of
-from tenants.api import Broken, FenceKind, NotApplicable, effective_profiles, host_standing, proves
+from tenants.api import Broken, FenceKind, NotApplicable, effective_profiles, granted_amounts, host_standing, proves
 
 _MIB = 1024 * 1024
 
@@ -46,8 +48,9 @@ def limits_in_force(tenant: TenantRef) -> str:
         except PolicyNotFound:
             raise NotApplicable("The tenant has no scaling policy, so no worker is started for it.") from None
         fleet = fleet_or_none()
-        profile = effective_profiles([tenant.id], now=utc_now())[tenant.id]
-    share = share_of(profile.ceiling, most=profile.scaling.max_replicas).limits
+        profiles = effective_profiles([tenant.id], now=utc_now())
+        granted = granted_amounts(profiles)[tenant.id]
+    share = share_of(granted, most=profiles[tenant.id].scaling.max_replicas).limits
     live = fleet.tenants[tenant.id].live if fleet and tenant.id in fleet.tenants else ()
     running = len(live)
     if running > policy.max_replicas:
@@ -73,30 +76,36 @@ def _held(worker: WorkerView) -> str:
 
 @proves(FenceKind.COMPUTE, "hosts_by_level", _("Hosts are shared or its own, as its isolation level says"))
 def hosts_by_level(tenant: TenantRef) -> str:
-    """Whose hosts the tenant's resources are on, and who else is there, by the tables and by the backend's report."""
+    """Whose hosts the tenant's resources are on, and who else is there, by the tables and by the backend's report.
+
+    Its owners read this too: it says how many hosts and never which, and of others not even how many.
+    """
     with platform_scope():
         at, fleet = host_standing(tenant.id, now=utc_now()), fleet_or_none()
     if at.foreign:
-        raise Broken(f"It holds something on hosts that others have for themselves: {', '.join(at.foreign)}.")
+        raise Broken(f"It holds something on {_hosts(at.foreign)} that others have for themselves.")
     if at.intruders:
-        raise Broken(f"{at.intruders} others hold something on hosts that are reserved for it.")
+        raise Broken("Others hold something on hosts that are reserved for it.")
     if not at.dedicated:
-        return f"Level standard: it shares hosts ({', '.join(at.hosts) or 'none yet'}), and none is another's own."
+        return f"Level standard: it shares {_hosts(at.hosts)}, and none is another's own."
     if at.shared:
-        raise Broken(f"Level dedicated, and it holds something on hosts that are shared: {', '.join(at.shared)}.")
-    beside = _beside(tenant, fleet)
-    if beside:
-        raise Broken(f"Level dedicated, and workers of {beside} others run on the same machine.")
+        raise Broken(f"Level dedicated, and it holds something on {_hosts(at.shared)} that others share.")
+    if _is_beside_others(tenant, fleet):
+        raise Broken("Level dedicated, and workers of others run on the same machine.")
     if not at.hosts:
         raise NotApplicable("Level dedicated, and no host is reserved for it: it has to wait, and no worker runs.")
-    return f"Level dedicated: everything is on {', '.join(at.hosts)}, reserved for it, and nobody else is there."
+    return f"Level dedicated: everything is on {_hosts(at.hosts)}, reserved for it, and nobody else is there."
 
 
-def _beside(tenant: TenantRef, fleet: Fleet | None) -> int:
-    """How many other tenants' workers live on the machine where this one's do."""
+def _hosts(names: Collection[str]) -> str:
+    return f"{len(names) or 'no'} {'host' if len(names) == 1 else 'hosts'}"
+
+
+def _is_beside_others(tenant: TenantRef, fleet: Fleet | None) -> bool:
+    """Whether other tenants' workers live on the machine where this one's do."""
     if fleet is None or not fleet.tenants.get(tenant.id, TenantWorkers()).live:
-        return 0
-    return sum(bool(seen.live) for other, seen in fleet.tenants.items() if other != tenant.id)
+        return False
+    return any(seen.live for other, seen in fleet.tenants.items() if other != tenant.id)
 
 
 @proves(FenceKind.COMPUTE, "worker_runs_as_tenant", _("A worker sees this tenant's rows only"))

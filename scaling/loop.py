@@ -29,7 +29,15 @@ from scaling.errors import BackendAway
 from scaling.models import ScalingPolicy, ScalingTarget
 from scaling.recording import Round, store_rounds
 from scaling.shares import share_of
-from tenants.api import IsolationLevel, ScalingLimits, TenantStatus, effective_profiles, worker_slots
+from tenants.api import (
+    IsolationLevel,
+    ScalingLimits,
+    TenantStatus,
+    effective_profiles,
+    granted_amounts,
+    worker_slots,
+    worker_slots_here,
+)
 
 log = structlog.get_logger(__name__)
 _LOCK = 7_052_011  # advisory lock: one round at a time, whoever runs it
@@ -116,18 +124,16 @@ def _targets(tenant_ids: Sequence[str]) -> dict[str, ScalingTarget]:
 
 
 def _look(tenant_ids: Sequence[str], now: datetime) -> _View:
-    profiles = effective_profiles(tenant_ids, now=now)
-    allotted = worker_slots(tenant_ids)
+    profiles, fleet = effective_profiles(tenant_ids, now=now), active_backend().fleet()
+    allotted = worker_slots(tenant_ids) if fleet is None else worker_slots_here(tenant_ids)
     for tenant_id, profile in profiles.items():
         if profile.isolation is IsolationLevel.DEDICATED:
             allotted.setdefault(tenant_id, 0)  # where slots are not rationed no host is its own
     limits = {tenant_id: profile.scaling for tenant_id, profile in profiles.items()}
-    shares = {
-        tenant_id: share_of(profile.ceiling, most=profile.scaling.max_replicas)
-        for tenant_id, profile in profiles.items()
-    }
+    granted = granted_amounts(profiles)
+    shares = {key: share_of(granted[key], most=limits[key].max_replicas) for key in profiles}
     return _View(
-        fleet=active_backend().fleet(),
+        fleet=fleet,
         waiting=signals.queue_depths(tenant_ids),
         spans=signals.read_spans(),
         limits=limits,

@@ -90,7 +90,7 @@ def at_maximum(high: int) -> str:
 
 
 def at_allocation(slots: int) -> str:
-    return f"the tenant's allocation has {slots} worker {'slot' if slots == 1 else 'slots'}"
+    return f"the tenant's allocation has {slots} worker {'slot' if slots == 1 else 'slots'} here"
 
 
 def at_ceiling(fitting: int) -> str:

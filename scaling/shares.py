@@ -1,7 +1,8 @@
 """How what a tenant may take in all is divided among its workers: pure, and the one rule for every backend.
 
 Never more than the whole: where the slots are too many for a worker to live on its part, fewer workers run. An amount
-of 0 limits nothing, so that nothing is divided; 0 slots are as many as the profile lets a policy ask for.
+of 0 limits nothing, so that nothing is divided; 0 slots are as many as the profile lets a policy ask for, unless slots
+are rationed: then whoever has none runs none, which is not decided here.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ _LEAST_STORAGE: Final = 1  # MiB
 
 
 def share_of(ceiling: ResourceAmounts, *, most: int) -> WorkerShare:
-    """Among how many workers `ceiling` is divided, and the equal share of each; `most` is the profile's bound."""
+    """Among how many workers `ceiling`, all that is granted, is divided, and the equal share of each; `most` is the
+    profile's bound."""
     fits = [
         amount // least
         for amount, least in (

@@ -9,7 +9,15 @@ from core.tenancy.celery import queue_of
 from scaling.backends.kubernetes.manifests import Workload
 from scaling.models import ScalingTarget
 from scaling.shares import share_of
-from tenants.api import EffectiveProfile, IsolationLevel, TenantFacts, effective_profiles, worker_slots
+from tenants.api import (
+    EffectiveProfile,
+    IsolationLevel,
+    ResourceAmounts,
+    TenantFacts,
+    effective_profiles,
+    granted_amounts,
+    worker_slots,
+)
 
 
 def workloads_of(tenants: Collection[TenantFacts], *, now: datetime) -> list[Workload]:
@@ -17,19 +25,24 @@ def workloads_of(tenants: Collection[TenantFacts], *, now: datetime) -> list[Wor
     ids = [facts.id for facts in tenants]
     profiles = effective_profiles(ids, now=now)
     targets = dict(ScalingTarget.objects.filter(pk__in=ids).values_list("tenant_id", "replicas"))
-    allotted = worker_slots(ids)
-    return [_workload(facts, profiles[facts.id], targets.get(facts.id, 0), allotted.get(facts.id)) for facts in tenants]
+    allotted, granted = worker_slots(ids), granted_amounts(profiles)
+    return [
+        _workload(facts, profiles[facts.id], granted[facts.id], targets.get(facts.id, 0), allotted.get(facts.id))
+        for facts in tenants
+    ]
 
 
-def _workload(facts: TenantFacts, profile: EffectiveProfile, target: int, allotted: int | None) -> Workload:
-    share = share_of(profile.ceiling, most=profile.scaling.max_replicas)
+def _workload(
+    facts: TenantFacts, profile: EffectiveProfile, granted: ResourceAmounts, target: int, allotted: int | None
+) -> Workload:
+    share = share_of(granted, most=profile.scaling.max_replicas)
     slots = share.workers if allotted is None else min(share.workers, allotted)
     return Workload(
         tenant_id=facts.id,
         slug=facts.slug,
         queue=queue_of(facts.id),
         replicas=min(max(target, profile.scaling.min_replicas), slots),
-        ceiling=profile.ceiling,
+        ceiling=granted,
         share=share,
         dedicated=profile.isolation is IsolationLevel.DEDICATED,
     )

@@ -12,6 +12,7 @@ from tenants.allocation.allocator import CEILING, allocate, release, resize
 from tenants.allocation.data import AllocationState, ResourceKind, amounts_of, by_kind
 from tenants.allocation.levels import dedicated_among
 from tenants.allocation.selectors import wanted_by
+from tenants.allocation.taking import lock_regions
 from tenants.data import IsolationLevel, TenantStatus
 from tenants.models import Allocation, Tenant
 from tenants.profiles.effective import effective_profile, effective_profiles
@@ -44,6 +45,7 @@ def follow_isolation(tenant_id: str, *, now: datetime) -> int:
     dedicated = tenant_id in dedicated_among([tenant_id], now=now)
     rows = Allocation.objects.select_for_update(no_key=True).filter(tenant_id=tenant_id, dedicated=not dedicated)
     misplaced = list(rows.exclude(state=AllocationState.RELEASED).order_by("id"))
+    lock_regions({row.region for row in misplaced})
     for row in misplaced:
         amounts = amounts_of(wanted_by(row))
         resize(tenant_id=tenant_id, allocation_id=row.id, amounts=amounts, acting=SYSTEM, now=now)

@@ -29,23 +29,23 @@ def reserve_host(*, region: str, name: str, tenant_id: str | None, acting: Actor
     """
     if tenant_id is not None:
         _check(tenant_id)
-    pools = lock_pools(region)
-    host = [pool for pool in pools.values() if pool.name == name]
+    lock_pools(region)
+    host = [pool for pool in lock_pools(region).values() if pool.name == name]  # with what came while we waited
     if not host:
         raise PoolNotFound()
-    before = host[0].reserved_for
-    if before == (tenant_id or ""):
+    changing = [pool for pool in host if pool.reserved_for != (tenant_id or "")]
+    if not changing:
         return
-    if any(pool.used for pool in host):
+    if any(pool.used for pool in changing):
         raise PoolInUse("Something is given out of this host", next_step="Close its pools, and release what is left")
-    CapacityPool.objects.filter(pk__in=[pool.id for pool in host]).update(reserved_for=tenant_id)
+    CapacityPool.objects.filter(pk__in=[pool.id for pool in changing]).update(reserved_for=tenant_id)
     fault_point("tenants.allocation.reserved")
     record(
         "capacity.reserve_host",
         actor=acting,
         tenant_id=None,
         target=f"{region}/{name}",
-        before=_shown(before),
+        before=_shown(changing[0].reserved_for),
         after=_shown(tenant_id),
     )
     drain(region, lock_pools(region), now=now)

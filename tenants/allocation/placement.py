@@ -53,6 +53,7 @@ def place(
     short = tuple(kind for kind, mine in offers.items() if not any(offer.fits for offer in mine))
     if short:
         complaints = [_complaint(kind, offers[kind], who) for kind in short]
+        complaints += [sentences.NO_HOST] if who.dedicated and not any(offers.values()) else []
         return Placement((), short, sentences.waits(complaints))
     ranks = _ranks(offers)
     chosen = {kind: min((o for o in mine if o.fits), key=lambda o: _rank(o, ranks)) for kind, mine in offers.items()}

@@ -56,11 +56,12 @@ def add_pool(
 
 @transaction.atomic
 def _add(pool: CapacityPool, acting: Actor, now: datetime) -> CapacityPool:
-    pool.reserved_for_id = reservation_of(pool.region, pool.name)
     pool.save(force_insert=True)
     fault_point("tenants.allocation.pool")
     _tell("capacity.add_pool", pool, acting, None, _size(pool))
     notice_rations(pool.region, now=now)
+    lock_pools(pool.region)  # from here on nobody reserves the host, and whoever just did is seen
+    CapacityPool.objects.filter(pk=pool.pk).update(reserved_for=reservation_of(pool.region, pool.name))
     drain(pool.region, lock_pools(pool.region), now=now)
     pool.refresh_from_db()
     return pool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from django.db.models import Q, QuerySet, Sum
 
@@ -148,20 +148,6 @@ def own_allocations(tenant_id: str) -> list[OwnAllocation]:
         )
         for row in rows.values(*_OWN)
     ]
-
-
-def worker_slots(tenant_ids: Collection[str]) -> dict[str, int]:
-    """How many workers each of them may run, where worker slots are rationed; who is not in it is not bound by slots.
-
-    A tenant that never had an allocation is not bound: it is given its part by the next round of upkeep.
-    """
-    regions = CapacityPool.objects.filter(kind=ResourceKind.WORKER_SLOTS).values("region")
-    rows = Allocation.objects.filter(tenant_id__in=tenant_ids, region__in=regions)
-    slots = dict.fromkeys(rows.values_list("tenant_id", flat=True), 0)
-    parts = AllocationPart.objects.filter(tenant_id__in=slots, kind=ResourceKind.WORKER_SLOTS)
-    for tenant_id, amount in parts.values_list("tenant_id", "amount"):
-        slots[tenant_id] += amount
-    return slots
 
 
 def miscounted_pools() -> list[str]:

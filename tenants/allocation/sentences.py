@@ -26,6 +26,7 @@ WOULD_MOVE = "would mean to move"
 LACKS_THE_REST = "has no room for the rest"
 FULLER = "would be fuller"
 AS_GOOD = "is as good, and later in the alphabet"
+NO_HOST = "reserve a host for it, or give it standard isolation"
 NOTHING = "Nothing of it is rationed in this region."
 
 

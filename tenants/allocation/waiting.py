@@ -14,8 +14,8 @@ from audit.api import SYSTEM, Actor, Personal, emit, record
 from core.faults import fault_point
 from tenants.allocation.data import AllocationChanged, AllocationState, ResourceKind
 from tenants.allocation.errors import AllocationNotFound, AllocationOver
-from tenants.allocation.holding import Pools, decide, settle, wait
-from tenants.allocation.levels import applicant_of, dedicated_among
+from tenants.allocation.holding import Held, Pools, decide, settle, shrink, wait
+from tenants.allocation.levels import applicant_of, dedicated_among, in_the_right_place
 from tenants.allocation.selectors import holdings_of, waiting_list, wanted_by
 from tenants.allocation.taking import lock_pools
 from tenants.models import Allocation, CapacityPool
@@ -32,8 +32,7 @@ def drain(region: str, pools: Pools, *, now: datetime) -> int:
     else works on is passed by: whoever that is looks at the pools next. Returns how many got what they wait for.
     """
     rows = list(waiting_list(region).select_for_update(skip_locked=True, no_key=True)[:MOST])
-    _bring_up_to_date(rows, now)
-    held = holdings_of(rows)
+    held = _bring_up_to_date(rows, pools, now)
     queues: defaultdict[str, list[Collection[ResourceKind]]] = defaultdict(list)
     rationed = {pool.kind for pool in pools.values()}
     placed = 0
@@ -57,13 +56,29 @@ def drain(region: str, pools: Pools, *, now: datetime) -> int:
     return placed
 
 
-def _bring_up_to_date(rows: Collection[Allocation], now: datetime) -> None:
-    """Who has hosts of its own may be another one since they began to wait."""
+def _bring_up_to_date(rows: Collection[Allocation], pools: Pools, now: datetime) -> dict[str, Held]:
+    """Who has hosts of its own may be another one since they began to wait: what each still holds, by its id.
+
+    Nobody waits with something on hosts that its level does not allow (any more): that is given back.
+    """
     dedicated = dedicated_among({row.tenant_id for row in rows}, now=now) if rows else set()
+    held: dict[str, Held] = dict(holdings_of(rows))
     for row in rows:
         if row.dedicated != (row.tenant_id in dedicated):
             row.dedicated = row.tenant_id in dedicated
-            row.save(update_fields=["dedicated"])
+            held[row.pk] = _stay(row, held.get(row.pk, {}), pools)
+    return held
+
+
+def _stay(row: Allocation, held: Held, pools: Pools) -> Held:
+    """Hold only what is in the right place."""
+    staying = in_the_right_place(held, pools, applicant_of(row))
+    left = shrink(row, held, {kind: holding.amount for kind, holding in staying.items()}, pools)
+    row.state = AllocationState.GROWING if left else AllocationState.WAITING
+    row.save(update_fields=["dedicated", "state"])
+    if left != held:
+        _tell("capacity.resize", row, SYSTEM)
+    return left
 
 
 def move_up(*, tenant_id: str, allocation_id: str, acting: Actor, now: datetime) -> Allocation:

@@ -12,7 +12,8 @@ from tenants.allocation.data import (
 from tenants.allocation.hosts import host_standing, reserve_host
 from tenants.allocation.machine import seed_pools
 from tenants.allocation.pools import add_pool, change_pool
-from tenants.allocation.selectors import all_pools, own_allocations, worker_slots
+from tenants.allocation.selectors import all_pools, own_allocations
+from tenants.allocation.slots import granted_amounts, worker_slots, worker_slots_here
 from tenants.profiles.effective import (
     all_profiles,
     effective_profile,
@@ -45,6 +46,7 @@ __all__ = [
     "checked_value",
     "effective_profile",
     "effective_profiles",
+    "granted_amounts",
     "host_standing",
     "live_overrides",
     "override_value",
@@ -57,4 +59,5 @@ __all__ = [
     "set_tenant_type",
     "value_of_text",
     "worker_slots",
+    "worker_slots_here",
 ]

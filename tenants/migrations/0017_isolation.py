@@ -4,11 +4,11 @@ import django.db.models.deletion
 import tenants.data.profiles
 from django.db import migrations, models
 
-# Until now the level changed nothing. Enterprises would wait for hosts that nobody has reserved for them, so their
-# profile, where nobody has edited it, says what was true.
-ENTERPRISES_SHARE = """
+# Until now the level changed nothing. Tenants would lose their workers, and wait for hosts that nobody has reserved for
+# them, so a profile that nobody has edited says what was true.
+EVERYBODY_SHARES = """
 UPDATE tenants_tenanttypeprofile SET isolation_level = 'STANDARD'
-WHERE tenant_type = 'ENTERPRISE' AND isolation_level = 'DEDICATED' AND version = 1
+WHERE isolation_level = 'DEDICATED' AND version = 1
 """
 
 
@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RunSQL(ENTERPRISES_SHARE, migrations.RunSQL.noop),
+        migrations.RunSQL(EVERYBODY_SHARES, migrations.RunSQL.noop),
         migrations.AddField(
             model_name='allocation',
             name='dedicated',

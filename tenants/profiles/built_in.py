@@ -1,8 +1,8 @@
 """The profiles that an installation starts with; pure. Operators edit the stored rows, which begin as these.
 
 Amounts are small enough that one of each type finds room on an ordinary machine. Nobody starts with a GPU, since a
-tenant that asks for one waits where there is none. Only authorities start with hosts of their own, and wait until one
-is reserved for them.
+tenant that asks for one waits where there is none. Nobody starts with hosts of its own either: no new installation has
+one to reserve, and the tenant would wait for ever.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ class _Start:
     """CPU, memory, storage and worker slots; the most workers are as many as the slots."""
 
     room: tuple[int, int, int, int]
-    isolation: IsolationLevel
     failure: FailurePolicy
     days: int
     plan: str
@@ -34,7 +33,7 @@ class _Start:
             ProfileField.WORKER_SLOTS: slots,
             ProfileField.MIN_REPLICAS: 0,
             ProfileField.MAX_REPLICAS: slots,
-            ProfileField.ISOLATION_LEVEL: self.isolation,
+            ProfileField.ISOLATION_LEVEL: IsolationLevel.STANDARD,
             ProfileField.FAILURE_POLICY: self.failure,
             ProfileField.RETENTION_DAYS: self.days,
             ProfileField.ALLOWED_MODELS: (),
@@ -42,14 +41,13 @@ class _Start:
         }
 
 
-_SHARED, _OWN = IsolationLevel.STANDARD, IsolationLevel.DEDICATED
 _CLOSED, _CONSERVATIVE = FailurePolicy.FAIL_CLOSED, FailurePolicy.CONSERVATIVE
 _STARTS = {
-    TenantType.INDIVIDUAL: _Start((500, 512, 2_048, 2), _SHARED, _CONSERVATIVE, 180, "free"),
-    TenantType.SMALL_BUSINESS: _Start((1_000, 1_024, 10_240, 4), _SHARED, _CONSERVATIVE, 365, "pro"),
-    TenantType.ENTERPRISE: _Start((8_000, 8_192, 204_800, 20), _SHARED, _CLOSED, 1_095, "enterprise"),
-    TenantType.GOVERNMENT: _Start((4_000, 4_096, 102_400, 12), _OWN, _CLOSED, 2_555, "public-sector"),
-    TenantType.EDUCATIONAL: _Start((2_000, 2_048, 51_200, 8), _SHARED, _CONSERVATIVE, 365, "campus"),
+    TenantType.INDIVIDUAL: _Start((500, 512, 2_048, 2), _CONSERVATIVE, 180, "free"),
+    TenantType.SMALL_BUSINESS: _Start((1_000, 1_024, 10_240, 4), _CONSERVATIVE, 365, "pro"),
+    TenantType.ENTERPRISE: _Start((8_000, 8_192, 204_800, 20), _CLOSED, 1_095, "enterprise"),
+    TenantType.GOVERNMENT: _Start((4_000, 4_096, 102_400, 12), _CLOSED, 2_555, "public-sector"),
+    TenantType.EDUCATIONAL: _Start((2_000, 2_048, 51_200, 8), _CONSERVATIVE, 365, "campus"),
 }
 BUILT_IN: Final[Mapping[TenantType, Mapping[ProfileField, ProfileValue]]] = {
     kind: start.values() for kind, start in _STARTS.items()

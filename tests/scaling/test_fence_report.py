@@ -75,27 +75,27 @@ class TestLevel:
         self.held(acme, IsolationLevel.STANDARD, reserved=False)
         assert self.found(acme) == (
             Outcome.PASSED,
-            "Level standard: it shares hosts (local/a), and none is another's own.",
+            "Level standard: it shares 1 host, and none is another's own.",
         )
         CapacityPool.objects.update(reserved_for=globex.tenant)  # by hand, past every rule
         outcome, evidence = self.found(acme)
-        assert (outcome, "hosts that others have for themselves: local/a" in evidence) == (Outcome.FAILED, True)
+        assert (outcome, "on 1 host that others have for themselves." in evidence) == (Outcome.FAILED, True)
         outcome, evidence = self.found(globex)
-        assert (outcome, evidence) == (Outcome.FAILED, "1 others hold something on hosts that are reserved for it.")
+        assert (outcome, evidence) == (Outcome.FAILED, "Others hold something on hosts that are reserved for it.")
 
     def test_dedicated_has_its_own_and_is_alone_there(self, acme: Player, globex: Player) -> None:
         self.held(acme, IsolationLevel.DEDICATED, reserved=True)
         assert self.found(acme) == (
             Outcome.PASSED,
-            "Level dedicated: everything is on local/a, reserved for it, and nobody else is there.",
+            "Level dedicated: everything is on 1 host, reserved for it, and nobody else is there.",
         )
         report(utc_now(), {acme.tenant.id: [worker(1)], globex.tenant.id: [worker(2)]})
         assert self.found(acme) == (
             Outcome.FAILED,
-            "Level dedicated, and workers of 1 others run on the same machine.",
+            "Level dedicated, and workers of others run on the same machine.",
         )
         CapacityPool.objects.update(reserved_for=None)
-        assert self.found(acme)[1] == "Level dedicated, and it holds something on hosts that are shared: local/a."
+        assert self.found(acme)[1] == "Level dedicated, and it holds something on 1 host that others share."
 
     def test_dedicated_without_a_host_waits_and_is_told_so(self, acme: Player) -> None:
         self.held(acme, IsolationLevel.DEDICATED, reserved=False)

@@ -44,6 +44,7 @@ from tenants.api import (
     ResourceKind,
     add_pool,
     override_value,
+    reserve_host,
     resume_tenant,
     run_due_jobs,
     suspend_tenant,
@@ -101,6 +102,43 @@ def test_a_tenant_runs_no_more_workers_than_it_has_slots_of(policy, commits, glo
     with commits():
         tick(now=after(15))
     assert orders() == {policy.tenant_id: 0, globex.tenant.id: 2}
+
+
+def test_on_this_machine_nobody_runs_beside_a_tenant_that_has_it_for_itself(policy, commits, globex):
+    owner, machine = globex.tenant.id, {"region": "local", "name": "this-machine"}
+    common = {"tenant_id": owner, "acting": TESTER, "now": NOW}
+    override_value(field=ProfileField.ISOLATION_LEVEL, value="DEDICATED", reason="x", **common)
+    set_policy(**common, min_replicas=2, max_replicas=2)
+    for name in ("this-machine", "rack-7"):
+        add_pool(region="local", name=name, kind=ResourceKind.WORKER_SLOTS, capacity=9, acting=TESTER, now=NOW)
+    reserve_host(region="local", name="rack-7", **common)
+    amounts = ResourceAmounts(worker_slots=2)
+    row = ResourceAllocator.allocate(request_key="workers", amounts=amounts, **common)
+    for second, expected in ((0, {owner: 2}), (15, {owner: 0})):  # no machine has reported, and then this one has
+        with commits():
+            tick(now=after(second))
+            report(after(second), {})
+        assert orders() == {policy.tenant_id: 1} | expected
+    ResourceAllocator.release(allocation_id=row.id, **common)
+    reserve_host(region="local", name="rack-7", **(common | {"tenant_id": None}))
+    reserve_host(**machine, **common)
+    ResourceAllocator.allocate(request_key="here", amounts=amounts, **common)
+    with commits():
+        tick(now=after(30))
+    assert orders() == {policy.tenant_id: 0, owner: 2}
+    assert "has 0 worker slots" in decisions_of(policy.tenant_id)[0].sentence
+
+
+def test_worker_slots_beyond_the_profile_run_workers(policy, commits):
+    common = {"tenant_id": policy.tenant_id, "acting": TESTER, "now": NOW}
+    override_value(field=ProfileField.WORKER_SLOTS, value=1, reason="x", **common)
+    add_pool(region="local", name="a", kind=ResourceKind.WORKER_SLOTS, capacity=9, acting=TESTER, now=NOW)
+    for name, slots in (("ceiling", 1), ("more", 2)):
+        ResourceAllocator.allocate(request_key=name, amounts=ResourceAmounts(worker_slots=slots), **common)
+    set_policy(**common, min_replicas=4)
+    with commits():
+        tick(now=NOW)
+    assert orders() == {policy.tenant_id: 3}
 
 
 def test_load_raises_and_equal_rounds_share_a_row(policy, commits):
@@ -313,9 +351,9 @@ def test_a_tenant_sees_its_own_decisions_only(policy, globex, commits):
 
 def test_many_tenants_cost_no_more_queries(policy, globex, commits, django_assert_max_num_queries):
     set_policy(tenant_id=globex.tenant.id, acting=TESTER, now=NOW, min_replicas=1)
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         tick(now=NOW)
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         tick(now=after(15))
     with django_assert_max_num_queries(2):
         assert status_of(policy.tenant_id).slug == "acme"

@@ -15,8 +15,16 @@ from tenants.allocation.data import AllocationState, by_kind
 from tenants.allocation.errors import FollowsProfile
 from tenants.allocation.lifecycle import follow_tenant
 from tenants.allocation.machine import seed_pools
-from tenants.allocation.selectors import worker_slots
-from tenants.api import ProfileField, TenantChanged, TenantType, effective_profile, override_value, set_tenant_type
+from tenants.allocation.slots import granted_amounts, worker_slots
+from tenants.api import (
+    ProfileField,
+    TenantChanged,
+    TenantType,
+    effective_profile,
+    effective_profiles,
+    override_value,
+    set_tenant_type,
+)
 from tenants.data import ResourceAmounts
 from tenants.models import Allocation, CapacityPool
 from tenants.tasks import tend_capacity
@@ -128,6 +136,34 @@ def test_slots_bind_where_they_are_rationed_and_only_who_was_given_some(acme: Pl
     ask(acme.tenant, "more", worker_slots=2)
     ask(globex.tenant, worker_slots=20)
     assert worker_slots(everybody) == {acme.tenant.id: 5, globex.tenant.id: 0}
+
+
+def test_what_was_allocated_beyond_the_profile_counts_for_workers_as_far_as_it_is_there(
+    acme: Player, globex: Player
+) -> None:
+    pool(SLOTS, 100)
+    pool(MEMORY, 20_000)
+    for number, field in enumerate((ProfileField.CPU_MILLICORES, ProfileField.WORKER_SLOTS)):
+        common = {"tenant_id": acme.tenant.id, "reason": "x", "acting": TESTER, "now": utc_now()}
+        override_value(field=field, value=number * 4, **common)
+    row = ask(acme.tenant, "more", worker_slots=3, memory_mib=1_000, cpu_millicores=50, gpus=2)
+    ask(globex.tenant, "more", memory_mib=90_000)
+    released = ask(globex.tenant, "over", worker_slots=9)
+    release(tenant_id=globex.tenant.id, allocation_id=released.id, acting=TESTER, now=utc_now())
+    both = {player.tenant.id for player in (acme, globex)}
+
+    def granted() -> ResourceAmounts:
+        profiles = effective_profiles(both, now=utc_now())
+        found = granted_amounts(profiles)
+        assert found[globex.tenant.id] == profiles[globex.tenant.id].ceiling
+        return found[acme.tenant.id]
+
+    mine = granted()
+    assert (mine.worker_slots, mine.memory_mib, mine.gpus) == (4 + 3, 8_192 + 1_000, 2)
+    assert mine.cpu_millicores == 0  # the profile does not limit it, and more of that is no limit
+    amounts = ResourceAmounts(worker_slots=500, memory_mib=1_000)
+    resize(tenant_id=acme.tenant.id, allocation_id=row.id, amounts=amounts, acting=TESTER, now=utc_now())
+    assert granted().worker_slots == 4 + 3
 
 
 def test_a_new_installation_gives_out_its_machine_ten_times_and_gpus_once(

@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
+from django.db import connection
 
 from audit.models import AuditEntry
 from core.clock import utc_now
 from core.lifecycle import Moment, parts_of
-from tenants.allocation.allocator import resize
+from tenants.allocation.allocator import release, resize
 from tenants.allocation.ceilings import follow_isolation, follow_profiles
 from tenants.allocation.data import AllocationState, amounts_of
 from tenants.allocation.errors import PoolInUse, PoolNotFound
 from tenants.allocation.hosts import host_standing, reserve_host
 from tenants.allocation.lifecycle import follow_tenant
+from tenants.allocation.machine import HOST
 from tenants.allocation.selectors import holdings_of, wanted_by
-from tenants.api import IsolationLevel, ProfileField, Tenant, TenantChanged, TenantNotFound, override_value
-from tenants.models import Allocation, CapacityPool
+from tenants.allocation.slots import worker_slots, worker_slots_here
+from tenants.allocation.waiting import drain_all
+from tenants.api import (
+    IsolationLevel,
+    ProfileField,
+    Tenant,
+    TenantChanged,
+    TenantNotFound,
+    TenantType,
+    override_value,
+    set_tenant_type,
+)
+from tenants.data import ResourceAmounts
+from tenants.models import Allocation, CapacityPool, TenantTypeProfile
+from tenants.profiles.built_in import BUILT_IN
 from tests.cast import TESTER, Player
-from tests.tenants.allocation.conftest import CPU, MEMORY, ask, pool, used
+from tests.tenants.allocation.conftest import CPU, MEMORY, SLOTS, ask, pool, used
 
 pytestmark = pytest.mark.django_db
+EVERYBODY_SHARES: str = import_module("tenants.migrations.0017_isolation").EVERYBODY_SHARES
+NO_HOST = "Waits, no CPU on a host of its own; reserve a host for it, or give it standard isolation."
 HELD, WAITING = AllocationState.HELD, AllocationState.WAITING
 
 
@@ -43,7 +62,7 @@ def test_who_has_dedicated_isolation_is_placed_on_hosts_of_its_own_only_and_nobo
         pool(CPU, 1000, name=name)
     level(acme.tenant)
     waits = ask(acme.tenant, "before", cpu_millicores=100)
-    assert (waits.state, waits.reason) == (WAITING, "Waits, no CPU on a host of its own.")
+    assert (waits.state, waits.reason) == (WAITING, NO_HOST)
     reserve("a", acme.tenant)
     waits.refresh_from_db()
     assert (waits.state, hosts(waits)) == (HELD, {"a"})
@@ -125,6 +144,91 @@ def test_what_finds_no_room_at_the_new_level_waits_and_holds_nothing(acme: Playe
     amounts = amounts_of(wanted_by(row))
     row = resize(tenant_id=acme.tenant.id, allocation_id=row.id, amounts=amounts, acting=TESTER, now=utc_now())
     assert (row.state, used(cpu)) == (WAITING, 0)
+
+
+def test_who_waits_for_more_and_gets_another_level_gives_back_what_is_in_the_wrong_place(
+    acme: Player, globex: Player
+) -> None:
+    cpu = pool(CPU, 1000, name="a")
+    row = ask(acme.tenant, cpu_millicores=300)
+    other = ask(globex.tenant, cpu_millicores=600)
+    more = ResourceAmounts(cpu_millicores=900)
+    row = resize(tenant_id=acme.tenant.id, allocation_id=row.id, amounts=more, acting=TESTER, now=utc_now())
+    assert row.state == AllocationState.GROWING
+    level(acme.tenant)
+    release(tenant_id=globex.tenant.id, allocation_id=other.id, acting=TESTER, now=utc_now())  # before any event
+    row.refresh_from_db()
+    assert (row.state, row.reason, row.dedicated, used(cpu)) == (WAITING, NO_HOST, True, 0)
+    assert follow_isolation(acme.tenant.id, now=utc_now()) == 0
+    assert host_standing(acme.tenant.id, now=utc_now()).hosts == ()
+
+
+def test_what_somebody_has_to_give_back_goes_to_who_waits_in_the_same_round(acme: Player, globex: Player) -> None:
+    pool(CPU, 1000, name="a")
+    row = ask(acme.tenant, cpu_millicores=900)
+    more = ResourceAmounts(cpu_millicores=2000)
+    resize(tenant_id=acme.tenant.id, allocation_id=row.id, amounts=more, acting=TESTER, now=utc_now())
+    waits = ask(globex.tenant, priority=1, cpu_millicores=1000)
+    level(acme.tenant)
+    assert drain_all(now=utc_now()) == 1
+    assert hosts(waits) == {"a"}
+
+
+def test_a_host_of_which_a_pool_was_left_out_is_reserved_as_a_whole(acme: Player, globex: Player) -> None:
+    pool(CPU, 1000, name="a")
+    reserve("a", acme.tenant)
+    level(acme.tenant)
+    ask(acme.tenant, cpu_millicores=10)
+    left_out = pool(MEMORY, 1000, name="a")
+    CapacityPool.objects.filter(pk=left_out.pk).update(reserved_for=None)  # by hand, past every rule
+    reserve("a", acme.tenant)
+    assert set(CapacityPool.objects.values_list("reserved_for_id", flat=True)) == {acme.tenant.id}
+
+
+def test_an_upgrade_leaves_everybody_where_they_are_unless_somebody_chose_the_level(
+    acme: Player, globex: Player
+) -> None:
+    cpu = pool(CPU, 100_000, name="a")
+    follow_profiles(now=utc_now())
+    taken = used(cpu)
+    rows = TenantTypeProfile.objects
+    rows.filter(tenant_type__in=["ENTERPRISE", "GOVERNMENT"]).update(isolation_level="DEDICATED")
+    rows.filter(tenant_type="EDUCATIONAL").update(isolation_level="DEDICATED", version=2)
+    with connection.cursor() as cursor:
+        cursor.execute(EVERYBODY_SHARES)
+    chosen = rows.filter(isolation_level="DEDICATED").values_list("tenant_type", flat=True)
+    assert list(chosen) == ["EDUCATIONAL"]
+    assert (follow_profiles(now=utc_now()), used(cpu)) == (0, taken)
+
+
+def test_a_new_authority_waits_for_no_host_that_nobody_has(acme: Player) -> None:
+    cpu, now = pool(CPU, 100_000, name="a"), utc_now()
+    set_tenant_type(tenant_id=acme.tenant.id, tenant_type=TenantType.GOVERNMENT, reason="x", acting=TESTER, now=now)
+    follow_tenant(TenantChanged(acme.tenant.id, "ACTIVE"))
+    assert used(cpu) == 4_000
+    assert all(start[ProfileField.ISOLATION_LEVEL] == IsolationLevel.STANDARD for start in BUILT_IN.values())
+
+
+def test_on_this_machine_slots_of_other_reserved_hosts_are_worth_nothing_and_its_owner_is_alone(
+    acme: Player, globex: Player
+) -> None:
+    both = {acme.tenant.id, globex.tenant.id}
+    for name in (HOST, "rack-7"):
+        pool(SLOTS, 10, name=name)
+    reserve("rack-7", acme.tenant)
+    level(acme.tenant)
+    ask(acme.tenant, worker_slots=4)
+    ask(globex.tenant, worker_slots=2)
+    assert worker_slots(both) == {acme.tenant.id: 4, globex.tenant.id: 2}
+    assert worker_slots_here(both) == {acme.tenant.id: 0, globex.tenant.id: 2}
+    for held in Allocation.objects.all():
+        release(tenant_id=held.tenant_id, allocation_id=held.id, acting=TESTER, now=utc_now())
+    reserve("rack-7", None)
+    reserve(HOST, acme.tenant)
+    ask(acme.tenant, "again", worker_slots=4)
+    ask(globex.tenant, "again", worker_slots=2)
+    assert worker_slots(both) == {acme.tenant.id: 4, globex.tenant.id: 2}
+    assert worker_slots_here(both) == {acme.tenant.id: 4, globex.tenant.id: 0}
 
 
 def test_the_end_of_a_tenant_gives_its_hosts_to_everybody(acme: Player, globex: Player) -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
+from django.db import connection, transaction
 
 from core.clock import utc_now
 from core.lifecycle import Moment, parts_of
 from tenants.allocation.allocator import release, resize
+from tenants.allocation.ceilings import follow_isolation
 from tenants.allocation.data import AllocationState
 from tenants.allocation.errors import AllocationNotFound, AllocationOver
+from tenants.allocation.hosts import reserve_host
 from tenants.allocation.pools import change_pool
 from tenants.allocation.selectors import miscounted_pools
+from tenants.allocation.taking import lock_pools
 from tenants.allocation.waiting import drain_all
 from tenants.data import ResourceAmounts
 from tenants.models import Allocation, AllocationPart, CapacityPool
@@ -132,3 +138,65 @@ def test_the_end_of_a_tenant_and_its_resizes_at_once_never_wait_for_each_other_i
     together(5, call)
     assert not Allocation.objects.exists()
     assert CapacityPool.objects.get().used == 0
+
+
+def test_a_move_in_several_regions_takes_pools_in_their_order_and_not_in_that_of_its_rows() -> None:
+    tenant = found_acme().tenant
+    for region in ("y", "x"):  # the order of their ids
+        pool(CPU, 1000, region=region)
+    for region in ("x", "y"):
+        ask(tenant, region, region=region, cpu_millicores=100)
+    Allocation.objects.update(dedicated=True)  # as if the tenant had been dedicated until now
+    began = threading.Event()
+
+    def call(number: int) -> int:
+        if number:
+            assert began.wait(60)
+            return follow_isolation(tenant.id, now=utc_now())
+        with transaction.atomic():
+            lock_pools("y")
+            began.set()
+            _until_somebody_waits_for_a_lock()
+            return len(lock_pools("x"))
+
+    assert together(2, call) == [1, 2]
+    assert miscounted_pools() == []
+    assert set(Allocation.objects.values_list("dedicated", flat=True)) == {False}
+
+
+@pytest.mark.parametrize("first", ["reserve", "add"])
+def test_a_pool_that_comes_while_its_host_is_reserved_is_reserved_too(first: str) -> None:
+    tenant = found_acme().tenant
+    pool(CPU, 1000, name="a")
+
+    def reserve() -> None:
+        reserve_host(region="local", name="a", tenant_id=tenant.id, acting=TESTER, now=utc_now())
+
+    def add() -> None:
+        pool(MEMORY, 1000, name="a")
+
+    one, other = (reserve, add) if first == "reserve" else (add, reserve)
+    began = threading.Event()
+
+    def call(number: int) -> None:
+        if number:
+            assert began.wait(60)
+            other()
+            return
+        with transaction.atomic():
+            one()
+            began.set()
+            _until_somebody_waits_for_a_lock()
+
+    together(2, call)
+    assert list(CapacityPool.objects.values_list("reserved_for_id", flat=True)) == [tenant.id] * 2
+
+
+def _until_somebody_waits_for_a_lock() -> None:
+    with connection.cursor() as cursor:
+        for _turn in range(600):
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0]:
+                return
+            time.sleep(0.05)
+    raise AssertionError("nobody waits")
