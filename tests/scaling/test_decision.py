@@ -290,7 +290,7 @@ def test_the_allocation_is_the_most_and_says_so():
     outcome = decided(seen(200, 200, allotted=3))
     assert (outcome.final, outcome.reason) == (3, Reason.AT_ALLOCATION)
     assert "the tenant's allocation has 3 worker slots" in outcome.sentence
-    assert "the tenant's allocation has 1 worker slot;" in decided(seen(200, allotted=1), mode=Mode.PAUSED).sentence
+    assert "allocation has 1 worker slot here;" in decided(seen(200, allotted=1), mode=Mode.PAUSED).sentence
 
 
 def test_workers_beyond_the_allocation_go_at_once_also_below_the_policys_minimum():

@@ -12,11 +12,12 @@ import pytest
 import yaml
 from django.core.management import CommandError, call_command
 
+from core.clock import utc_now
 from core.ids import new_ulid
 from scaling.backends.kubernetes.manifests import RESERVED, SECRET, Cluster, Manifest, Workload, manifests_of
 from scaling.shares import share_of
-from tenants.api import ResourceAmounts
-from tests.cast import Player
+from tenants.api import ResourceAllocator, ResourceAmounts
+from tests.cast import TESTER, Player
 
 
 def workload(slug: str, replicas: int, **amounts: int) -> Workload:
@@ -222,6 +223,15 @@ class TestCommand:
         assert globex.tenant.id not in (tmp_path / "k8s" / "acme.yaml").read_text()
         for manifest in made:
             kubernetes_validate.validate(manifest, VERSIONS[0], strict=True)
+
+    def test_what_was_allocated_beyond_the_profile_is_granted_too(self, acme: Player) -> None:
+        amounts, now = ResourceAmounts(worker_slots=2, memory_mib=1024, gpus=1), utc_now()
+        tenant_id = acme.tenant.id
+        ResourceAllocator.allocate(tenant_id=tenant_id, request_key="x", amounts=amounts, acting=TESTER, now=now)
+        made: list[Any] = list(yaml.safe_load_all(self.run("--tenant", "acme")))
+        [quota] = of_kind(made, "ResourceQuota")
+        hard = quota["spec"]["hard"]
+        assert (hard["limits.memory"], hard["pods"], hard["requests.nvidia.com/gpu"]) == ("9216Mi", "22", "1")
 
     def test_one_tenant_is_printed(self, acme: Player, globex: Player) -> None:
         made = list(yaml.safe_load_all(self.run("--tenant", "globex")))
