@@ -6,21 +6,27 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 
 # These start servers: what they serve must enter its own scope, so they must not inherit one.
 SERVERS = frozenset({"up", "serve", "run_local_backend"})
 
 
-def _registered_keys() -> Mapping[int, str]:
-    """By which a command knows a master key that is not this installation's; none while there is no table of them."""
-    from django.db import DatabaseError, transaction
+def _registered_keys() -> Mapping[int, str] | None:
+    """By which a command knows a master key that is not this installation's; none while there is no table of them.
+
+    None while the database is away: what it knows counts as soon as it is back.
+    """
+    from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
     from tenants.api import known_fingerprints
 
-    with suppress(DatabaseError), transaction.atomic():
-        return known_fingerprints()
-    return {}
+    try:
+        with transaction.atomic():
+            return known_fingerprints()
+    except (OperationalError, InterfaceError):
+        return None
+    except DatabaseError:
+        return {}
 
 
 def main() -> None:

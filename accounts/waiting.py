@@ -19,13 +19,17 @@ _WAITING = "waiting_sign_in"
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """`password_mark` changes with the account's password, `back_to` is where the person wanted to go."""
+    """`password_mark` changes with the account's password, `back_to` is where the person wanted to go.
+
+    `issuer` is that of the tenant's provider where its word was the first step.
+    """
 
     account_id: int
     realm: str
     password_mark: str
     back_to: str
     by: str = "password"
+    issuer: str = ""
 
 
 def note_waiting(session: MutableMapping[str, Any], waiting: Waiting, now: datetime) -> None:
@@ -35,6 +39,7 @@ def note_waiting(session: MutableMapping[str, Any], waiting: Waiting, now: datet
         "password": waiting.password_mark,
         "back_to": waiting.back_to,
         "by": waiting.by,
+        "issuer": waiting.issuer,
         "at": now.timestamp(),
     }
 
@@ -46,7 +51,8 @@ def waiting_in(session: Mapping[str, Any], place: Place, now: datetime) -> Waiti
         return None
     if now - datetime.fromtimestamp(found["at"], tz=now.tzinfo) >= WAITS_FOR:
         return None
-    return Waiting(found["account"], found["realm"], found["password"], found["back_to"], found["by"])
+    by, issuer = found["by"], found.get("issuer", "")
+    return Waiting(found["account"], found["realm"], found["password"], found["back_to"], by, issuer)
 
 
 def first_step(session: Mapping[str, Any]) -> str:

@@ -10,7 +10,16 @@ from audit.chain.witness import publish_heads
 from audit.concealment import fingerprint
 from audit.conf import SCHEDULE
 from audit.data import SYSTEM, Actor, ChainFault, ChainReport, EntryFacts, FaultKind, Personal, SignedHead
-from audit.outbox import count_events, discard_event, emit, forget_events, prune_outbox, relay_outbox, resend_event
+from audit.outbox import (
+    count_events,
+    discard_event,
+    emit,
+    emit_many,
+    forget_events,
+    prune_outbox,
+    relay_outbox,
+    resend_event,
+)
 from audit.selectors import broken_chains, recent_entries
 from audit.services import forget_account, record
 from audit.upkeep import ensure_partitions_ahead as ensure_audit_partitions
@@ -35,6 +44,7 @@ __all__ = [
     "count_events",
     "discard_event",
     "emit",
+    "emit_many",
     "ensure_audit_partitions",
     "export_chain",
     "fingerprint",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -51,6 +51,13 @@ def emit(event: DomainEvent) -> None:
     row = OutboxEvent(type_name=event.type_name, payload=event.payload(), next_attempt_at=utc_now() + _GRACE)
     row.save(force_insert=True)
     transaction.on_commit(partial(_deliver_at_once, row, event))
+
+
+def emit_many(events: Iterable[DomainEvent]) -> None:
+    """Store them in the caller's transaction and leave them to the relay: as many as a fleet would hold a caller up."""
+    now = utc_now()
+    rows = [OutboxEvent(type_name=event.type_name, payload=event.payload(), next_attempt_at=now) for event in events]
+    OutboxEvent.objects.bulk_create(rows, batch_size=1000)
 
 
 def _deliver_at_once(row: OutboxEvent, event: DomainEvent) -> None:

@@ -33,10 +33,13 @@ def record(
     `action` is a dotted verb such as `tenants.suspend`. `before` and `after` are what was changed, and `detail` what
     else is worth knowing; what looks like a credential is replaced by its fingerprint. What is Personal, whoever acted
     for a tenant, and the reason of what is about one or about an account are kept apart and go with it; `about_tenant`
-    and `about_account` name those of an entry in the platform's chain.
+    and `about_account` name those of an entry in the platform's chain. Raises ValueError where the actor is named by
+    a tenant and neither is said.
     """
     taken, owner = Taken(), tenant_id or about_tenant
     account = "" if owner else about_account or (actor.id if actor.kind == "member" else "")
+    if actor.is_named_by_tenant and not (owner or account):
+        raise ValueError(f"{action} would name somebody for ever: say about which tenant or account it is")
     told = {"before": before, "after": after, "detail": detail or {}}
     entry = AuditEntry(
         tenant_id=tenant_id or "",

@@ -33,7 +33,7 @@ class Sealed(Unavailable):
         super().__init__(message, next_step="Put the secrets file back that this installation was set up with")
 
 
-Ask = Callable[[], Mapping[int, str]]
+Ask = Callable[[], Mapping[int, str] | None]
 _expected: dict[int, str] = {}
 _to_ask: list[Ask] = []
 
@@ -46,13 +46,16 @@ def expect(fingerprints: Mapping[int, str]) -> None:
 
 
 def expect_what(ask: Ask) -> None:
-    """Have this process ask before it takes a key for the first time, unless it was told until then."""
+    """Have this process ask before it takes a key for the first time, unless it was told until then.
+
+    `ask` returns None while nobody can tell: it is asked again before the next key.
+    """
     _to_ask[:] = [ask]
 
 
 def _asked() -> dict[int, str]:
-    if _to_ask:
-        expect(_to_ask[0]())
+    if _to_ask and (told := _to_ask[0]()) is not None:
+        expect(told)
     return _expected
 
 

@@ -2,6 +2,6 @@
 
 from mail.conf import SCHEDULE
 from mail.data import Letter
-from mail.services import prune_mail, queue_mail, send_waiting
+from mail.services import forget_letters, prune_mail, queue_mail, send_waiting
 
-__all__ = ["SCHEDULE", "Letter", "prune_mail", "queue_mail", "send_waiting"]
+__all__ = ["SCHEDULE", "Letter", "forget_letters", "prune_mail", "queue_mail", "send_waiting"]

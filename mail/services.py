@@ -8,6 +8,7 @@ Message-ID, so that a reader's program can see that it is the same.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from smtplib import SMTPException
@@ -99,6 +100,12 @@ def _put_off(mail: OutgoingMail, error: Exception, now: datetime) -> None:
 def prune_mail(*, now: datetime) -> int:
     """Delete what was sent or given up long ago; returns how many."""
     deleted, _ = OutgoingMail.objects.filter(due_at=None, created_at__lt=now - KEEP).delete()
+    return deleted
+
+
+def forget_letters(addresses: Iterable[str]) -> int:
+    """Delete what is or was on its way to them for no tenant, as from the operators' site; a tenant's go with it."""
+    deleted, _ = OutgoingMail.objects.filter(tenant_id="", to__in=set(addresses)).delete()
     return deleted
 
 

@@ -52,6 +52,7 @@ def set_limit(
         row.is_active, row.expires_at, row.reason, row.set_by = True, expires_at, reason[:300], acting.label[:200]
         _change(row, value, hard, now)
         _tell("quotas.set_limit", _public(tenant_id), dimension, acting, before=before, after=row, tenant_id=tenant_id)
+        _announce("set", row, now)
     return True
 
 
@@ -71,6 +72,7 @@ def clear_limit(*, tenant_id: str, dimension: Dimension, acting: Actor, now: dat
         _tell(
             "quotas.clear_limit", _public(tenant_id), dimension, acting, before=before, after=None, tenant_id=tenant_id
         )
+        _announce("cleared", row, now)
     return True
 
 
@@ -87,6 +89,7 @@ def expire_limits(*, now: datetime, limit: int = 500) -> int:
             _change(row, row.value, row.hard, now)
             public, dimension = _public(row.tenant_id), Dimension(row.dimension)
             _tell("quotas.expire_limit", public, dimension, SYSTEM, before=before, after=None, tenant_id=row.tenant_id)
+            _announce("ended", row, now)
     return len(rows)
 
 
@@ -185,6 +188,13 @@ def _tell(
     detail = {"dimension": dimension.value, **{name: _without_words(values) for name, values in told.items()}}
     record(action, actor=acting, tenant_id=tenant_id or None, target=target, detail=detail)
     emit(LimitsChanged(tenant_id))
+
+
+def _announce(what: str, row: TenantLimit, now: datetime) -> None:
+    """To the tenant's endpoints, without the operator's reason."""
+    until = row.expires_at.isoformat() if row.expires_at else None
+    told = {"what": what, "dimension": str(row.dimension), "value": row.value, "hard": row.hard, "until": until}
+    announce(tenant_id=row.tenant_id, event=EventName.LIMITS_CHANGED, data=told, now=now)
 
 
 def store_alerts(*, limit: int = 500) -> int:

@@ -15,7 +15,7 @@ from scaling.data import Mode
 from scaling.errors import PolicyInvalid, PolicyNotFound
 from scaling.models import ScalingPolicy
 from scaling.tasks import probe
-from tenants.api import effective_profile, tenant_by_id
+from tenants.api import EventName, announce, effective_profile, tenant_by_id
 
 POLICY_FIELDS = (
     "min_replicas",
@@ -60,6 +60,8 @@ def set_policy(*, tenant_id: str, acting: Actor, now: datetime, **changes: Any) 
         _store(policy, now)
         detail = {"version": policy.version, "from": before, "to": _values(policy)}
         record("scaling.set_policy", actor=acting, tenant_id=tenant_id, target=policy.public_id, detail=detail)
+        if changes:  # the defaults of a new tenant are no news
+            _announce(policy, now)
     return policy
 
 
@@ -90,7 +92,13 @@ def _set_mode(tenant_id: str, mode: Mode, action: str, acting: Actor, now: datet
         _store(policy, now)
         detail = {"version": policy.version, "from": before, "to": mode}
         record(action, actor=acting, tenant_id=tenant_id, target=policy.public_id, detail=detail)
+        _announce(policy, now)
     return policy
+
+
+def _announce(policy: ScalingPolicy, now: datetime) -> None:
+    told = {"version": policy.version, **_values(policy), "mode": str(policy.mode)}
+    announce(tenant_id=policy.tenant_id, event=EventName.SCALING_CHANGED, data=told, now=now)
 
 
 def _locked(tenant_id: str) -> ScalingPolicy | None:

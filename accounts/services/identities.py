@@ -83,7 +83,8 @@ def finish_at_provider(request: HttpRequest, *, place: Place, redirect_uri: str,
     back_to: str = mark["back_to"]
     with transaction.atomic():  # with its session, so that whoever removes the provider finds both or neither
         account = account_of_identity(row=row, claims=claims, place=place, now=now)
-        done = begin_sign_in(request, account=account, place=place, back_to=back_to, now=now, by=PROVIDER)
+        first = {"by": PROVIDER, "issuer": row.issuer}
+        done = begin_sign_in(request, account=account, place=place, back_to=back_to, now=now, **first)
     forget_askings(**asked)
     return done, back_to
 

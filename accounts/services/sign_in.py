@@ -38,14 +38,25 @@ def who_is(account: User, place: Place) -> Who:
 
 
 def begin_sign_in(
-    request: HttpRequest, *, account: User, place: Place, back_to: str, now: datetime, by: str = "password"
+    request: HttpRequest,
+    *,
+    account: User,
+    place: Place,
+    back_to: str,
+    now: datetime,
+    by: str = "password",
+    issuer: str = "",
 ) -> bool:
-    """The first step, `by` what, was right. Sign in and return True; False: a second step is waited for."""
+    """The first step, `by` what, was right. Sign in and return True; False: a second step is waited for.
+
+    `issuer` is that of the provider whose word was the first step.
+    """
     if not has_factor(account.pk):
         let_in(request, account=account, place=place, by=by, factor=False, now=now)
         return True
     request.session.cycle_key()
-    note_waiting(request.session, Waiting(account.pk, place.realm, account.get_session_auth_hash(), back_to, by), now)
+    mark = account.get_session_auth_hash()
+    note_waiting(request.session, Waiting(account.pk, place.realm, mark, back_to, by, issuer), now)
     return False
 
 
@@ -63,14 +74,20 @@ def finish_sign_in(request: HttpRequest, *, place: Place, code: str, now: dateti
 def waiting_account(request: HttpRequest, place: Place, now: datetime) -> tuple[User, str]:
     """Who waits for the second step here, and where they wanted to go. Raises NoSignInWaiting."""
     waiting = waiting_in(request.session, place, now)
-    if waiting is not None and waiting.by == PROVIDER and identity_provider(place.tenant_id) is None:
-        raise NoSignInWaiting()  # it was removed meanwhile
+    if waiting is not None and waiting.by == PROVIDER and not _is_still_asked(place.tenant_id, waiting.issuer):
+        raise NoSignInWaiting()
     account = User.objects.filter(pk=waiting.account_id, is_active=True).first() if waiting else None
     if waiting is None or account is None:
         raise NoSignInWaiting()
     if not constant_time_compare(waiting.password_mark, account.get_session_auth_hash()):
         raise NoSignInWaiting()
     return account, waiting.back_to
+
+
+def _is_still_asked(tenant_id: str, issuer: str) -> bool:
+    """Whether that is the tenant's provider still; it may have been removed, or another one entered, meanwhile."""
+    provider = identity_provider(tenant_id)
+    return provider is not None and provider.issuer == issuer
 
 
 def let_in(request: HttpRequest, *, account: User, place: Place, by: str, factor: bool, now: datetime) -> None:

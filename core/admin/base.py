@@ -11,7 +11,7 @@ from django.contrib.admin import ShowFacets
 from django.contrib.admin.options import ModelAdmin as DjangoModelAdmin
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
@@ -27,7 +27,10 @@ def tell(request: HttpRequest, error: LumosError) -> None:
 
 
 class LumosModelAdmin(ModelAdmin):  # type: ignore[misc]
-    """Writes go through services in `save_model`; what a service refuses is shown and changes nothing."""
+    """Writes go through services in `save_model`; what a service refuses is shown and changes nothing.
+
+    The admin's own log is not written: it would keep names for ever, and the audit log has every change.
+    """
 
     list_per_page = 50
     show_full_result_count = False
@@ -49,6 +52,20 @@ class LumosModelAdmin(ModelAdmin):  # type: ignore[misc]
         """For actions: the account may change such rows, even where no form edits them."""
         opts = self.model._meta
         return bool(request.user.has_perm(f"{opts.app_label}.change_{opts.model_name}"))
+
+    def get_urls(self) -> list[URLPattern]:
+        """Without the pages of the admin's own log."""
+        history = f"{self.opts.app_label}_{self.opts.model_name}_history"
+        return [url for url in super().get_urls() if url.name != history]
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """Nothing."""
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """Nothing."""
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """Nothing."""
 
     def to_list(self, page: str, **query: str) -> HttpResponseRedirect:
         """Off to another list, filtered; `page` is like `audit_auditentry`."""

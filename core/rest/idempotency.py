@@ -116,6 +116,11 @@ def _name(owner: str, digest: str) -> str:
     return key("rest", "idempotency", owner or "platform", digest)
 
 
+def _name_before(digest: str) -> str:
+    """Under which answers were kept until they had their tenant in the name; a day after the upgrade there are none."""
+    return key("rest", "idempotency", digest)
+
+
 def _owner(request: Request, caller: Principal) -> str:
     """The tenant in the path, else the caller's own; an operator's other requests are about none."""
     match = request.resolver_match
@@ -132,16 +137,20 @@ def _tenant_made(response: Response) -> str:
 
 
 def _take(mine: Claim) -> Claim:
-    running = json.dumps({"f": mine.fingerprint})
-    if control().set(mine.name, running, nx=True, ex=RUN_SECONDS):
-        return mine
-    stored = control().get(mine.name)
+    name, running = mine.name, json.dumps({"f": mine.fingerprint})
+    if control().set(name, running, nx=True, ex=RUN_SECONDS):
+        before = _name_before(mine.digest)
+        if not control().exists(before):
+            return mine
+        control().delete(name)
+        name = before
+    stored = control().get(name)
     record = json.loads(stored) if isinstance(stored, bytes) else {"f": mine.fingerprint}
     if record["f"] != mine.fingerprint:
         raise IdempotencyKeyReused(next_step=_("Send a fresh key with every different request."))
     if "a" not in record and "at" not in record:
         raise IdempotencyInFlight(headers={"retry-after": "1"})
-    status, content_type, body = _answer(record, mine.name)
+    status, content_type, body = _answer(record, name)
     answer = Response(json.loads(body), status=status, content_type=content_type or None)
     answer["Idempotent-Replayed"] = "true"
     raise Replayed(answer)

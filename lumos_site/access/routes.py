@@ -84,7 +84,6 @@ _OF_EVERY_OPERATOR = (
 )
 _PAGES: Mapping[str, str] = {
     "changelist": "view",
-    "history": "view",
     "change": "view",
     "add": "add",
     "delete": "delete",

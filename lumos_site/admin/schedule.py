@@ -21,6 +21,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from audit.api import operator_actor, record
 from core.admin import LumosModelAdmin, ago, display
+from core.json_field import StorableJSONField, is_object
 
 for model in (ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule):
     admin.site.unregister(model)
@@ -53,11 +54,29 @@ class _TaskSelect(UnfoldAdminSelectWidget, beat_admin.TaskSelectWidget):  # type
     """The list of known tasks, in the theme."""
 
 
+_ANY, _OBJECT = StorableJSONField(required=False), StorableJSONField(required=False, shape=is_object)
+
+
 class PeriodicTaskForm(beat_admin.PeriodicTaskForm):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["task"].widget = UnfoldAdminTextInputWidget()
         self.fields["regtask"].widget = _TaskSelect()
+
+    def clean_args(self) -> str:
+        return self._checked("args", _ANY)
+
+    def clean_kwargs(self) -> str:
+        return self._checked("kwargs", _OBJECT)
+
+    def clean_headers(self) -> str:
+        return self._checked("headers", _OBJECT)
+
+    def _checked(self, name: str, shape: StorableJSONField) -> str:
+        """The text as it was typed: the scheduler reads it at each start, and one that it cannot read would end it."""
+        text: str = self.cleaned_data[name]
+        shape.clean(text)
+        return text
 
 
 @admin.register(PeriodicTask)

@@ -11,6 +11,7 @@ from billing.api import NoSubscription, model_costs, plan_offers, subscription_f
 from lumos_site.configuration.document import (
     CostEntry,
     Document,
+    HostEntry,
     KeyEntry,
     LimitEntry,
     LimitWord,
@@ -55,11 +56,13 @@ class Current:
 
 def read_current(now: datetime) -> Current:
     """Everything; of the queries only two a tenant are made for each, for its contract and its settings."""
-    tenants = [facts for facts in all_tenant_facts() if facts.status != TenantStatus.ARCHIVED]
+    known = all_tenant_facts()
+    tenants = [facts for facts in known if facts.status != TenantStatus.ARCHIVED]
     keys, limits = _keys(), stored_limits()
     return Current(
         document=Document(
             pools=tuple(_pools()),
+            hosts=_hosts({facts.id: facts.slug for facts in known}),
             providers=tuple(_providers()),
             models=tuple(_models(now)),
             plans=tuple(_plans(limits)),
@@ -83,6 +86,12 @@ def _pools() -> list[PoolEntry]:
         PoolEntry(pool.region, pool.name, pool.kind, pool.capacity, pool.oversubscription, pool.accepting)
         for pool in all_pools()
     ]
+
+
+def _hosts(slugs: Mapping[str, str]) -> tuple[HostEntry, ...]:
+    """Those that one tenant has for itself."""
+    taken = {(pool.region, pool.name): pool.reserved_for for pool in all_pools() if pool.reserved_for}
+    return tuple(HostEntry(region, name, slugs[tenant_id]) for (region, name), tenant_id in taken.items())
 
 
 def _providers() -> list[ProviderEntry]:

@@ -5,7 +5,7 @@ Owns the order of the sections. What a file does not mention stays as it is; not
 
 from __future__ import annotations
 
-from lumos_site.configuration.capacity_changes import compare_pools
+from lumos_site.configuration.capacity_changes import compare_hosts, compare_pools
 from lumos_site.configuration.catalogue_changes import compare_models, compare_providers
 from lumos_site.configuration.changes import Change, Findings
 from lumos_site.configuration.current import Current
@@ -25,5 +25,6 @@ def changes_between(wanted: Document, current: Current) -> list[Change]:
     compare_types(wanted, current, findings)
     compare_profiles(wanted, current, findings)
     compare_tenants(wanted, current, findings)
+    compare_hosts(wanted, current, findings)  # they may be reserved for tenants that the file makes
     findings.refuse_mistakes()
     return findings.changes

@@ -19,6 +19,7 @@ from scaling.api import Mode
 from tenants.api import ProfileField, ProfileValue, ResourceKind, Role, TenantType
 
 NOWHERE = Place("installation", 0, 0)
+NOBODY = "nobody"  # in the place of a tenant's slug, which cannot be this
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +192,19 @@ class PoolEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class HostEntry:
+    """For which tenant alone a host is: its slug, or NOBODY where it is for everybody who shares."""
+
+    region: str
+    name: str
+    reserved_for: str
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     pools: tuple[PoolEntry, ...] = ()
+    hosts: tuple[HostEntry, ...] = ()
     providers: tuple[ProviderEntry, ...] = ()
     models: tuple[ModelEntry, ...] = ()
     plans: tuple[PlanEntry, ...] = ()

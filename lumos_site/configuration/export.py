@@ -19,6 +19,7 @@ from billing.api import ChargeModel, PlanPrice, Tier
 from lumos_site.configuration.document import (
     CostEntry,
     Document,
+    HostEntry,
     LimitEntry,
     LimitWord,
     ModelEntry,
@@ -41,7 +42,7 @@ HEADER = """\
 def export_text(document: Document) -> str:
     """The file as text."""
     content: Plain = {
-        "capacity": _capacity(document.pools),
+        "capacity": _capacity(document.pools, document.hosts),
         "providers": {entry.name: _provider(entry) for entry in document.providers},
         "models": {entry.name: _model(entry) for entry in document.models},
         "tenant_types": {entry.type.value: _type(entry) for entry in document.tenant_types},
@@ -74,9 +75,11 @@ def _value(value: Any) -> Any:
     return value
 
 
-def _capacity(pools: Iterable[PoolEntry]) -> Plain:
+def _capacity(pools: Iterable[PoolEntry], hosts: Iterable[HostEntry]) -> Plain:
     """Region, host, kind; an amount alone where there is nothing else to say."""
     content: Plain = {}
+    for host in hosts:
+        content.setdefault(host.region, {})[host.name] = {"reserved_for": host.reserved_for}
     for pool in pools:
         plain = _plain(pool, "region", "name", "kind")
         plain["oversubscription"] = pool.oversubscription

@@ -64,8 +64,10 @@ def _document(source: Source, root: yaml.Node, environment: Mapping[str, str]) -
             message = f"is given twice; first under its provider in line {names[model.name].place.line}"
             source.mistakes.append(Mistake(model.place, f"models.{model.name}", message))
         models.append(model)
+    pools, hosts = read_capacity(sections)
     return Document(
-        pools=read_capacity(sections),
+        pools=pools,
+        hosts=hosts,
         providers=tuple(provider for provider, _ in pairs),
         models=tuple(models),
         plans=sections.named("plans", read_plan),

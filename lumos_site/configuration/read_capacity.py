@@ -4,35 +4,40 @@ from __future__ import annotations
 
 import yaml
 
-from lumos_site.configuration.document import PoolEntry
+from lumos_site.configuration.document import HostEntry, PoolEntry
 from lumos_site.configuration.fields import Fields
 from lumos_site.configuration.marks import Source
 from tenants.api import ResourceKind
 
 _SIZE = ("capacity", "oversubscription", "accepting")
+_RESERVED = "reserved_for"
 _TEXT = "tag:yaml.org,2002:str"
 _MAP = "tag:yaml.org,2002:map"
 
 
-def read_capacity(sections: Fields) -> tuple[PoolEntry, ...]:
-    """The pools of all regions; an amount alone stands for a map with nothing but the capacity."""
+def read_capacity(sections: Fields) -> tuple[tuple[PoolEntry, ...], tuple[HostEntry, ...]]:
+    """The pools of all regions, and whose hosts are; an amount alone stands for a map with nothing but the capacity."""
 
-    def read_region(region: str, source: Source, node: yaml.Node, path: str) -> tuple[PoolEntry, ...]:
+    def read_region(region: str, source: Source, node: yaml.Node, path: str) -> list[PoolEntry | HostEntry]:
         hosts = source.pairs(node, path)
-        return tuple(
-            pool for name, _, value in hosts for pool in _read_host(region, name, source, value, f"{path}.{name}")
-        )
+        return [
+            entry for name, _, value in hosts for entry in _read_host(region, name, source, value, f"{path}.{name}")
+        ]
 
-    return tuple(pool for pools in sections.named("capacity", read_region) for pool in pools)
+    found = [entry for entries in sections.named("capacity", read_region) for entry in entries]
+    pools = tuple(entry for entry in found if isinstance(entry, PoolEntry))
+    return pools, tuple(entry for entry in found if isinstance(entry, HostEntry))
 
 
-def _read_host(region: str, name: str, source: Source, node: yaml.Node, path: str) -> list[PoolEntry]:
-    fields = Fields(source, node, path, [kind.value for kind in ResourceKind])
-    return [
+def _read_host(region: str, name: str, source: Source, node: yaml.Node, path: str) -> list[PoolEntry | HostEntry]:
+    fields = Fields(source, node, path, [_RESERVED, *(kind.value for kind in ResourceKind)])
+    pools: list[PoolEntry | HostEntry] = [
         _read_pool(region, name, kind, (source, value, f"{path}.{kind}"))
         for kind in ResourceKind
         if (value := fields.node(kind.value)) is not None
     ]
+    tenant = fields.text(_RESERVED)
+    return pools if tenant is None else [*pools, HostEntry(region, name, tenant, fields.place_of(_RESERVED))]
 
 
 def _read_pool(region: str, name: str, kind: ResourceKind, at: tuple[Source, yaml.Node, str]) -> PoolEntry:

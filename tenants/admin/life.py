@@ -75,7 +75,8 @@ def ask_to_delete(admin: LumosModelAdmin, request: HttpRequest, rows: list[Any])
         title=str(_("Delete")),
         consequence=str(_("Its traffic stops within five seconds. For %(days)s days it can be taken back; then its "
                           "data, keys, members, workers and backups are deleted for good. Only bills and the audit log "
-                          "stay, without its name and those of its people.")) % {"days": days},
+                          "stay, without its name and those of its people; entries from before names were kept apart "
+                          "keep theirs until their month leaves the log.")) % {"days": days},
         submit=str(_("Delete")),
         done=lambda n: ngettext("%(n)s tenant will be deleted.", "%(n)s tenants will be deleted.", n) % {"n": n},
         form_class=DeletionForm,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any
 
+from django.db import transaction
 from psycopg import Connection, sql
 
 from audit.api import Actor, record
@@ -25,6 +26,8 @@ from tenants.errors import BackupFailed, BackupNotTrue, TenantNotFound
 from tenants.fleet.replay import Replay
 from tenants.models import Tenant, TenantBackup
 from tenants.provisioning.schema import grants
+from tenants.webhooks.announce import announce
+from tenants.webhooks.data import EventName
 
 _BATCH = 1 << 16
 
@@ -58,13 +61,11 @@ def restore(*, backup_id: str, tenant_id: str, acting: Actor, now: datetime) -> 
         with raw_connection() as connection:
             done = _restore(connection, backup, tenant.schema_name)
         migrated = Replay().bring_to_head(tenant.schema_name)  # a backup may be older than the code
-        record(
-            "tenants.restore",
-            actor=acting,
-            tenant_id=tenant.id,
-            target=tenant.public_id,
-            detail={"backup": backup.public_id, "rows": sum(proof.rows for proof in done.tables.values())},
-        )
+        detail = {"backup": backup.public_id, "rows": sum(proof.rows for proof in done.tables.values())}
+        told = {"backup": backup.public_id, "made_at": backup.created_at.isoformat()}
+        with transaction.atomic():
+            record("tenants.restore", actor=acting, tenant_id=tenant.id, target=tenant.public_id, detail=detail)
+            announce(tenant_id=tenant.id, event=EventName.TENANT_DATA_RESTORED, data=told, now=now)
     return Restored(done.manifest, done.tables, migrated)
 
 

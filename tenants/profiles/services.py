@@ -25,7 +25,7 @@ from tenants.models import ProfileOverride, Tenant, TenantTypeProfile
 from tenants.profiles.built_in import BUILT_IN
 from tenants.profiles.effective import override_facts, stored_values
 from tenants.profiles.values import NEVER_OVERRIDDEN, checked_value, counts
-from tenants.webhooks.announce import announce
+from tenants.webhooks.announce import announce, announce_to_many
 from tenants.webhooks.data import EventName
 
 _OVER_AT_ONCE = 500
@@ -62,6 +62,8 @@ def set_profile_fields(
         new = {field.value: value for field, value in changed.items()}
         record("tenants.set_profile", actor=acting, tenant_id=None, target=tenant_type.value, before=old, after=new)
         emit(ProfileChanged(tenant_type.value))
+        for field in changed.keys() - NEVER_OVERRIDDEN:
+            _tell_tenants(tenant_type, field, new[field.value], now)
     return True
 
 
@@ -216,6 +218,15 @@ def _check_terms(reason: str, starts: datetime, expires_at: datetime | None, now
         faults["expires_at"] = ["must be later than its beginning, and than now"]
     if faults:
         raise InvalidInput("An override needs a reason, and ends after it begins", fields=faults)
+
+
+def _tell_tenants(tenant_type: TenantType, field: ProfileField, value: object, now: datetime) -> None:
+    """Those of the type whose value it is, because they have none of their own at present."""
+    own = ProfileOverride.objects.filter(Q(expires_at=None) | Q(expires_at__gt=now), field=field, revoked_at=None)
+    rows = Tenant.objects.filter(type=tenant_type).exclude(status__in=[TenantStatus.DELETING, TenantStatus.DELETED])
+    concerned = rows.exclude(pk__in=own.filter(valid_from__lte=now).values("tenant_id")).values_list("pk", flat=True)
+    told = {"what": "type", "override": None, "field": field.value, "value": value, "from": now.isoformat()}
+    announce_to_many(concerned, event=EventName.PROFILE_CHANGED, data={**told, "until": None}, now=now)
 
 
 def _tell(action: str, tenant: Tenant, row: ProfileOverride, acting: Actor, now: datetime, *, reason: str = "") -> None:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.apps import apps
 from django.db import connection
 from psycopg import sql
 
@@ -25,9 +24,7 @@ from tenants.provisioning.schema import drop_schema, schema_exists
 
 OWN_RECORD = "tenants_tenantjob"  # the deletion itself is written there, step by step
 _TABLES = """
-SELECT c.relname, EXISTS (
-  SELECT 1 FROM pg_attribute i WHERE i.attrelid = c.oid AND i.attname = 'id' AND NOT i.attisdropped
-) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
   AND a.attname = 'tenant_id' AND NOT a.attisdropped ORDER BY c.relname
 """
@@ -53,23 +50,16 @@ def delete_files(tenant_id: str) -> int:
 
 
 def delete_rows(tenant_id: str) -> dict[str, int]:
-    """Its rows of every shared table that no duty keeps, and what the admin's own log said of them; counts by table."""
+    """Its rows of every shared table that no duty keeps; counts by table."""
     deleted = {}
     with platform_scope(), connection.cursor() as cursor:
-        for table, has_id in _tables():
-            if has_id:
-                cursor.execute(_statement(_FORGET_LOG, table), [tenant_id, _kinds_of(table)])
+        for table in _tables():
             cursor.execute(_statement(_DELETE[table == OWN_RECORD], table), [tenant_id])
             deleted[table] = cursor.rowcount
-        cursor.execute("DELETE FROM django_admin_log WHERE object_id = %s", [tenant_id])
     deleted["audit_outboxevent"] = forget_events(tenant_id)
     return {table: count for table, count in deleted.items() if count}
 
 
-_FORGET_LOG = (
-    "DELETE FROM django_admin_log WHERE object_id IN (SELECT id::text FROM public.{table} WHERE tenant_id = %s)"
-    " AND content_type_id IN (SELECT id FROM django_content_type WHERE app_label || '.' || model = ANY(%s))"
-)
 _DELETE = {
     False: "DELETE FROM public.{table} WHERE tenant_id = %s",
     True: "DELETE FROM public.{table} WHERE tenant_id = %s AND kind <> 'DELETE'",
@@ -81,16 +71,11 @@ def _statement(text: str, table: str) -> str:
     return sql.SQL(text).format(table=sql.Identifier(table)).as_string(connection.connection)
 
 
-def _kinds_of(table: str) -> list[str]:
-    """The models whose rows stand in the table: another table's rows may have the same numbers."""
-    return [model._meta.label_lower for model in apps.get_models() if model._meta.db_table == table]
-
-
-def _tables() -> list[tuple[str, bool]]:
-    """Shared tables with a tenant in them that are to be emptied, and whether they have a column `id`."""
+def _tables() -> list[str]:
+    """Shared tables with a tenant in them that are to be emptied."""
     with connection.cursor() as cursor:
         cursor.execute(_TABLES)
-        return [(table, has_id) for table, has_id in cursor.fetchall() if table not in kept_tables()]
+        return [table for (table,) in cursor.fetchall() if table not in kept_tables()]
 
 
 def forget_in_redis(tenant_id: str) -> int:
@@ -127,7 +112,7 @@ def _has_data_key(tenant_id: str) -> bool:
 def _row_counts(tenant_id: str) -> list[tuple[str, int]]:
     counts: list[tuple[str, int]] = []
     with platform_scope(), connection.cursor() as cursor:
-        for table, _has_id in _tables():
+        for table in _tables():
             cursor.execute(_statement(_COUNT[table == OWN_RECORD], table), [tenant_id])
             row: Any = cursor.fetchone()
             counts.append((table, row[0]))

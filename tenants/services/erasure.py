@@ -16,6 +16,7 @@ from django.utils.translation import gettext_noop
 from audit.api import SYSTEM, emit, forget_account, record
 from core.lifecycle import Moment, NotYet, kept_tables, parts_of
 from core.master_keys import is_sealed
+from mail.api import forget_letters
 from tenants.backups.making import back_up
 from tenants.data import BackupKind, BackupStatus, JobKind, JobState, TenantChanged, TenantStatus
 from tenants.models import ApiKey, Membership, Tenant, TenantBackup, TenantJob
@@ -64,14 +65,16 @@ def revoke_keys(job: TenantJob, now: datetime) -> str:
 
 
 def delete_people(job: TenantJob, now: datetime) -> str:
-    """Accounts that were for this tenant only, with their sessions; who belongs elsewhere too loses the membership."""
+    """Accounts that were for this tenant only, with sessions and letters; who belongs elsewhere too just leaves."""
     here = Membership.objects.filter(tenant_id=job.tenant_id).values_list("user_id", flat=True)
     elsewhere = Membership.objects.exclude(tenant_id=job.tenant_id).values("user_id")
     accounts = User.objects.filter(pk__in=list(here), is_staff=False, operator=None).exclude(pk__in=elsewhere)
     _end_sessions({str(number) for number in accounts.values_list("pk", flat=True)})  # which takes seconds
     held = set(accounts.select_for_update(of=("self",)).values_list("pk", flat=True))  # nobody takes them in any more
     gone = held - set(elsewhere.values_list("user_id", flat=True))
-    User.objects.filter(pk__in=gone).delete()
+    leaving = User.objects.filter(pk__in=gone)
+    forget_letters(address for names in leaving.values_list("email", "username") for address in names)
+    leaving.delete()
     for account in gone:
         forget_account(str(account))
     Membership.objects.filter(tenant_id=job.tenant_id).delete()

@@ -27,7 +27,9 @@ from tenants.webhooks.announce import announce
 from tenants.webhooks.data import EventName
 
 _SLUG = re.compile(r"[a-z][a-z0-9-]{1,38}[a-z0-9]")
-RESERVED = frozenset({"www", "admin", "api", "app", "static", "status", "docs", "public", "lumos", "operator"})
+RESERVED = frozenset(
+    {"www", "admin", "api", "app", "static", "status", "docs", "public", "lumos", "operator", "nobody"}
+)
 
 
 def create_tenant(

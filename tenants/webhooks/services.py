@@ -224,8 +224,11 @@ def _locked(endpoint_id: str) -> WebhookEndpoint:
 
 
 def _tell(action: str, tenant_id: str, endpoint: WebhookEndpoint, acting: Actor) -> None:
-    """Of the address its server only: what follows may be a receiver's secret, and the log keeps it for years."""
+    """Of the address its server only: what follows may be a receiver's secret, and the log keeps it for years.
+
+    The fingerprint goes with the tenant too: it would tell who guesses the address, or finds it at another tenant.
+    """
     parts = urlsplit(endpoint.url)
     server = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-    detail = {"url": Personal(server), "address": fingerprint(endpoint.url), "events": endpoint.events}
+    detail = {"url": Personal(server), "address": Personal(fingerprint(endpoint.url)), "events": endpoint.events}
     record(action, actor=acting, tenant_id=tenant_id, target=prefixed("whe", endpoint.id), detail=detail)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, cast
 
 import pytest
+from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
@@ -268,6 +270,37 @@ def test_owners_are_not_made_by_a_provider_and_another_issuer_needs_its_secret(
     with pytest.raises(UrlRefused):
         inside = ProviderInput("https://127.0.0.1/", CLIENT, SECRET, False, Role.VIEWER)
         set_identity_provider(tenant_id=acme.tenant.id, given=inside, acting=TESTER, now=utc_now())
+
+
+@pytest.mark.parametrize("issuer", ["https://other.example", ""])
+def test_a_second_step_ends_with_the_provider_that_was_the_first(
+    tied: Person, provider: Provider, acme: Player, issuer: str
+) -> None:
+    """Also where another one stands in its place meanwhile; "" is a first step from before the issuer was noted."""
+    tied.enrol()
+    other = tied.again()
+    assert come_in(provider, other.client)["Location"] == "/sign-in/code/"
+    if issuer:
+        IdentityProvider.objects.filter(pk=acme.tenant.id).update(issuer=issuer)
+    else:
+        session = other.client.session
+        del session["waiting_sign_in"]["issuer"]
+        session.save()
+    other.second_step()
+    assert other.client.get("/").status_code == 302
+    assert "_auth_user_id" not in other.client.session
+
+
+def test_the_upgrade_ends_the_sessions_that_do_not_say_whether_a_provider_opened_them(
+    tied: Person, provider: Provider, globex: Player
+) -> None:
+    through, elsewhere = tied.again(), member_in_a_browser(globex)
+    come_in(provider, through.client)
+    elsewhere.password()
+    with connection.cursor() as cursor:
+        cursor.execute(import_module("accounts.migrations.0004_sessions_of_providers").END_UNMARKED)
+    assert [each.client.get("/").status_code for each in (tied, through, elsewhere)] == [302, 200, 200]
+    assert sorted(UserSession.objects.values_list("user__email", flat=True)) == [tied.name, elsewhere.name]
 
 
 def test_removing_it_ends_the_ties_and_keeps_the_members(tied: Person, acme: Player) -> None:

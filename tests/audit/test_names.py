@@ -116,6 +116,11 @@ class TestRecord:
         )
         assert [is_reference(label) for label in labels] == [False, True]
 
+    def test_names_that_nobody_would_ever_erase_are_refused(self) -> None:
+        both = api.Actor("operator", "1", "olivia as amy@acme.example", acts_for=True)
+        with pytest.raises(ValueError, match="for ever"):
+            api.record("tests.act", actor=both, tenant_id=None, target="x")
+
     def test_forgetting_an_account_takes_its_names_from_the_platforms_chain_only(self, acme: Player) -> None:
         api.record("tests.self", actor=AMY, tenant_id=None, target=api.Personal("amy@acme.example"))
         about = {"target": api.Personal("amy@acme.example"), "about_account": "7"}

@@ -104,6 +104,22 @@ def test_an_answer_goes_with_the_tenant_that_it_is_about(
     assert (gone.status_code, gone.json()["code"]) == (409, "idempotent_answer_gone")
 
 
+def test_an_answer_from_before_the_upgrade_is_given_again(
+    olivia: Operator, redis: redis_library.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller, before = Caller(olivia.token), idempotency._name_before
+    with monkeypatch.context() as earlier:  # the version that kept them without their tenant's id
+        earlier.setattr(idempotency, "_name", lambda owner, digest: before(digest))
+        earlier.setattr(idempotency, "_name_before", lambda digest: key("nothing"))
+        first = caller.post("/tenants", NEW, **_keyed("k1"))
+    for _time in range(2):
+        again = caller.post("/tenants", NEW, **_keyed("k1"))
+        assert (again.status_code, again.json()) == (201, first.json())
+        assert again["Idempotent-Replayed"] == "true"
+    other = caller.post("/tenants", {**NEW, "slug": "other"}, **_keyed("k1"))
+    assert other.json()["code"] == "idempotency_key_reused"
+
+
 def remains_in_redis(tenant_id: str) -> list[str]:
     return [name for name in remains_of(tenant_id) if ":rest:idempotency:" in name]
 

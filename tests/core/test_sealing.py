@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.db import InterfaceError, OperationalError, ProgrammingError, connection
 from hypothesis import given
 from hypothesis import strategies as st
 
+import manage
 from core import crypto, master_keys
 from core.conf import Secrets
 from core.crypto import SealBroken, place, rewrapped, seal, seal_under, unseal, unseal_under, versions_in
@@ -226,3 +228,22 @@ def test_a_process_that_was_told_nothing_asks_once_and_before_it_takes_a_key(fil
     master_keys.expect({})
     assert seal("text", context="c")
     assert len(asked) == 1
+
+
+def test_who_could_not_be_told_asks_again_before_the_next_key(file: Secrets) -> None:
+    answers = iter([None, {1: "0" * 32}])
+    master_keys.make(1)
+    master_keys.expect_what(lambda: next(answers))
+    assert seal("text", context="c")  # the database is away: nobody knows better
+    with pytest.raises(Sealed):
+        seal("text", context="c")
+
+
+def test_a_command_that_finds_no_database_asks_it_again_and_one_without_a_table_does_not(db: None) -> None:
+    for error, told in ((OperationalError, None), (InterfaceError, None), (ProgrammingError, {})):
+
+        def refuse(*_: object, error: type[Exception] = error, **__: object) -> None:
+            raise error
+
+        with connection.execute_wrapper(refuse):
+            assert manage._registered_keys() == told

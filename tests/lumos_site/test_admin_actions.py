@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import pytest
 import redis as redis_library
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from audit.models import AuditEntry
@@ -420,3 +423,60 @@ def test_the_schedule_is_changed_run_and_deleted_with_an_entry_each(browser: Cli
     browser.post(reverse("admin:django_celery_beat_periodictask_delete", args=[task.pk]), {"post": "yes"})
     assert not PeriodicTask.objects.filter(pk=task.pk).exists()
     assert "billing: ingest" in _audited("schedule.delete").target
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("args", "[" * 3000 + "]" * 3000),
+        ("args", '["\\u0000"]'),
+        ("kwargs", '{"a":' * 3000 + "1" + "}" * 3000),
+        ("kwargs", "[1]"),
+        ("headers", "[" * 3000),
+        ("headers", "{"),
+    ],
+)
+def test_arguments_of_a_task_that_cannot_be_read_are_told_beside_the_field(
+    browser: Client, field: str, text: str
+) -> None:
+    every = IntervalSchedule.objects.get()
+    given = {
+        "name": "new",
+        "task": "billing.ingest",
+        "interval": every.pk,
+        "args": "[]",
+        "kwargs": "{}",
+        "headers": "{}",
+    }
+    dates = {"start_time_0": "", "start_time_1": "", "expires_0": "", "expires_1": ""}
+    page = reverse("admin:django_celery_beat_periodictask_add")
+    answer = browser.post(page, {**given, **dates, field: text})
+    assert (answer.status_code, list(answer.context["errors"])) == (200, list(answer.context["errors"])[:1])
+    assert list(answer.context["adminform"].form.errors) == [field]
+    assert not PeriodicTask.objects.filter(name="new").exists()
+    assert browser.post(page, {**given, **dates}).status_code == 302
+    assert PeriodicTask.objects.get(name="new").kwargs == "{}"
+
+
+def test_the_admins_own_log_keeps_nothing_and_has_no_page(browser: Client, stage: dict[str, Player]) -> None:
+    every, acme = IntervalSchedule.objects.get(), stage["acme"]
+    form = {"every": 30, "period": "seconds"}
+    browser.post(reverse("admin:django_celery_beat_intervalschedule_change", args=[every.pk]), form)
+    browser.post(reverse("admin:django_celery_beat_intervalschedule_add"), {"every": 7, "period": "hours"})
+    added = IntervalSchedule.objects.get(every=7)
+    browser.post(reverse("admin:django_celery_beat_intervalschedule_delete", args=[added.pk]), {"post": "yes"})
+    password = {"password1": "another-long-word", "password2": "another-long-word", "usable_password": "true"}
+    browser.post(reverse("admin:auth_user_password_change", args=[acme.owner.pk]), password)
+    assert {entry.action for entry in entries()} >= {"schedule.change", "schedule.add", "schedule.delete"}
+    assert not LogEntry.objects.exists()
+    with pytest.raises(NoReverseMatch):
+        reverse("admin:auth_user_history", args=[acme.owner.pk])
+    answer = browser.get(f"/admin/auth/user/{acme.owner.pk}/history/", follow=True)
+    assert b"exist" in answer.content
+
+
+def test_what_the_admins_own_log_kept_goes_with_the_upgrade(olivia: Operator) -> None:
+    LogEntry.objects.create(user_id=olivia.user.pk, object_id="1", object_repr="amy@acme.example", action_flag=2)
+    with connection.cursor() as cursor:
+        cursor.execute(import_module("audit.migrations.0008_no_second_log").EMPTY_LOG)
+    assert not LogEntry.objects.exists()

@@ -12,8 +12,15 @@ from lumos_site.configuration.current import read_current
 from lumos_site.configuration.export import export_text
 from lumos_site.configuration.marks import ConfigurationRefused
 from lumos_site.configuration.read import read_text
-from tenants.api import ResourceAllocator, ResourceAmounts, all_pools, change_pool
-from tests.cast import TESTER, Player
+from tenants.api import (
+    ResourceAllocator,
+    ResourceAmounts,
+    Tenant,
+    all_pools,
+    change_pool,
+)
+from tenants.models import AllocationPart
+from tests.cast import TESTER, Operator, Player
 
 FILE = """\
 capacity:
@@ -80,6 +87,7 @@ def test_less_than_is_given_out_is_a_mistake_at_its_line(acme: Player, tmp_path)
         ("capacity: {local: {a: {gpus: many}}}", "capacity: must be a whole number"),
         ("capacity: {local: {a: {gpus: {accepting: maybe}}}}", "accepting: must be true or false"),
         ("capacity: {local: {a: 5}}", "must be a map"),
+        ("capacity: {local: {a: {reserved_for: [acme]}}}", "reserved_for: must be text"),
         ("capacity: {local: {a: {gpus: {oversubscription: -1}}}}", "must be a number of 0 or more"),
     ],
 )
@@ -91,3 +99,59 @@ def test_mistakes_are_told_with_their_place(text: str, mistake: str) -> None:
 def test_a_new_pool_needs_a_capacity(db) -> None:
     with pytest.raises(ConfigurationRefused, match=r"capacity.local.a.gpus.capacity: is missing"):
         find_changes(read_text("capacity: {local: {a: {gpus: {accepting: true}}}}"), utc_now())
+
+
+RESERVED = """\
+capacity:
+  local:
+    vault: {reserved_for: hooli, memory_mib: 65536, worker_slots: 64, gpus: {capacity: 2, accepting: false}}
+tenants:
+  hooli: {type: GOVERNMENT}
+  pied: {type: ENTERPRISE}
+"""
+
+
+def _whose() -> dict[str, tuple[str, bool]]:
+    return {pool.kind.value: (pool.reserved_for, pool.accepting) for pool in all_pools() if pool.name == "vault"}
+
+
+def test_a_new_host_is_reserved_for_a_tenant_of_the_same_file_before_it_takes_anybody_in(
+    olivia: Operator, tmp_path
+) -> None:
+    said = apply(RESERVED, tmp_path)
+    assert "~ host local.vault\n    reserved_for: nobody → hooli" in said
+    hooli = Tenant.objects.get(slug="hooli")
+    assert _whose() == {
+        "memory_mib": (hooli.id, True),
+        "worker_slots": (hooli.id, True),
+        "gpus": (hooli.id, False),
+    }
+    parts = AllocationPart.objects.filter(pool__name="vault")
+    assert set(parts.values_list("tenant_id", flat=True)) <= {hooli.id}
+    assert apply(RESERVED, tmp_path) == []
+    text = export_text(read_current(utc_now()).document)
+    assert "reserved_for: hooli" in text
+    assert find_changes(read_text(text), utc_now()) == []
+
+
+def test_a_host_is_given_back_by_the_file_and_taking_it_away_is_asked_about(acme: Player, tmp_path) -> None:
+    apply(FILE, tmp_path)
+    apply("capacity: {moon: {rover: {reserved_for: acme}}}", tmp_path)
+    assert [pool.reserved_for for pool in all_pools() if pool.name == "rover"] == [acme.tenant.id]
+    back = "capacity: {moon: {rover: {reserved_for: nobody}}}"
+    assert [change.is_destructive for change in find_changes(read_text(back), utc_now())] == [True]
+    assert apply(back, tmp_path) == ["- host moon.rover\n    reserved_for: acme → nobody"]
+    assert {pool.reserved_for for pool in all_pools()} == {""}
+
+
+@pytest.mark.parametrize(
+    ("host", "mistake"),
+    [
+        ("rover: {reserved_for: nobodys-tenant}", r"moon.rover.reserved_for: there is no tenant nobodys-tenant"),
+        ("lander: {reserved_for: acme}", r"moon.lander.reserved_for: is of a host without a pool"),
+    ],
+)
+def test_a_reservation_that_cannot_be_is_a_mistake(acme: Player, tmp_path, host: str, mistake: str) -> None:
+    apply(FILE, tmp_path)
+    with pytest.raises(ConfigurationRefused, match=mistake):
+        find_changes(read_text(f"capacity: {{moon: {{{host}}}}}"), utc_now())

@@ -16,7 +16,7 @@ from django.db import connection, connections
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.models import AuditEntry
+from audit.models import AuditEntry, OutboxEvent
 from core.clock import utc_now
 from core.crypto import SealBroken
 from core.sealed_stream import CHUNK, SealedReader, SealedWriter, read_header
@@ -154,6 +154,8 @@ def test_a_backup_comes_back_whole_and_leaves_the_neighbour_alone(cast_of_two) -
     assert not api.find_drift(now=NOW).drifted.keys() & {acme.tenant.schema_name}
     actions = AuditEntry.objects.filter(tenant_id=acme.tenant.id).values_list("action", flat=True)
     assert {"tenants.back_up", "tenants.restore"} <= set(actions)
+    told = OutboxEvent.objects.get(payload__name="tenant.data_restored").payload
+    assert (told["tenant_id"], told["data"]["backup"]) == (acme.tenant.id, backup.public_id)
 
 
 def test_the_file_is_readable_by_us_alone_and_holds_no_plain_text(cast_of_two, files: Path) -> None:

@@ -7,9 +7,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
-from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db.models.signals import post_delete
@@ -25,6 +23,8 @@ from core.ids import prefixed
 from core.lifecycle import keeps, kept_tables
 from core.redis import control
 from core.tenancy import tenant_scope
+from mail.api import Letter, queue_mail
+from mail.models import OutgoingMail
 from proxy.handlers import follow_key
 from proxy.handlers import follow_tenant as publish_followed
 from proxy.records import key_name, tenant_name
@@ -321,26 +321,16 @@ def test_the_same_slug_created_again_shows_nothing_of_the_old_one(
     assert traces(acme.id) == []
 
 
-def test_what_the_admin_noted_of_it_goes_too(acme: Tenant) -> None:
-    LogEntry.objects.create(
-        user_id=User.objects.get(username="olivia").pk, object_id=acme.id, object_repr="Acme", action_flag=1
-    )
+def test_letters_from_the_operators_site_to_its_people_go_with_them(
+    acme: Tenant, players: dict[str, cast.Player]
+) -> None:
+    people = [players[name].owner.email for name in ("acme", "globex")]
+    OutgoingMail.objects.all().delete()
+    for address in people:
+        queue_mail(Letter("account_address", address, "en", {"link": "x"}), now=NOW)
     ask(acme, now=NOW)
     finish(acme)
-    assert not LogEntry.objects.exists()
-
-
-def test_what_the_admin_noted_of_another_thing_of_the_same_number_stays(plain: Tenant) -> None:
-    olivia = cast.found_olivia().user
-    domain = Domain.objects.get(tenant=plain)
-    for model in (User, Domain):
-        kind = ContentType.objects.get_for_model(model)
-        LogEntry.objects.create(
-            user_id=olivia.pk, content_type=kind, object_id=str(domain.pk), object_repr="x", action_flag=2
-        )
-    ask(plain, now=NOW)
-    finish(plain)
-    assert [entry.content_type.model for entry in LogEntry.objects.select_related("content_type")] == ["user"]
+    assert list(OutgoingMail.objects.values_list("to", flat=True)) == people[1:]
 
 
 def test_no_event_with_its_members_and_keys_stays_in_the_outbox(acme: Tenant) -> None:

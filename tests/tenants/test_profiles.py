@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
+from audit.api import relay_outbox
 from audit.models import AuditEntry, OutboxEvent
 from core.clock import utc_now
 from core.errors import InvalidInput
@@ -71,6 +72,24 @@ def test_a_type_whose_row_is_missing_has_the_built_in_profile(acme: cast.Player)
     assert slots(acme) == (BUILT_IN[TenantType.ENTERPRISE][SLOTS], ValueSource.PROFILE)
     assert set_profile_fields(tenant_type=TenantType.ENTERPRISE, values={SLOTS: 3}, acting=cast.TESTER, now=NOW)
     assert slots(acme) == (3, ValueSource.PROFILE)
+
+
+def test_a_changed_profile_is_told_to_those_whose_value_it_is(
+    acme: cast.Player, globex: cast.Player, initech: cast.Player
+) -> None:
+    """All are of one type; globex has a value of its own, initech one that is still to come."""
+    Tenant.objects.update(type=TenantType.ENTERPRISE)
+    common: dict[str, Any] = {"field": SLOTS, "value": 9, "reason": "x", "acting": cast.TESTER, "now": NOW}
+    override_value(tenant_id=globex.tenant.id, **common)
+    override_value(tenant_id=initech.tenant.id, valid_from=NOW + timedelta(days=1), **common)
+    OutboxEvent.objects.all().delete()
+    changes = {SLOTS: 3, ProfileField.DEFAULT_PLAN: "free"}
+    set_profile_fields(tenant_type=TenantType.ENTERPRISE, values=changes, acting=cast.TESTER, now=NOW)
+    rows = [row.payload for row in OutboxEvent.objects.filter(type_name="tenants.announced")]
+    assert {row["tenant_id"] for row in rows} == {acme.tenant.id, initech.tenant.id}
+    data = [row["data"] for row in rows]
+    assert [(each["what"], each["field"], each["value"]) for each in data] == [("type", "worker_slots", 3)] * 2
+    assert relay_outbox(now=utc_now()) == 2
 
 
 def test_a_changed_profile_holds_for_all_of_the_type_and_for_nobody_else(

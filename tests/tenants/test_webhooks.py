@@ -13,15 +13,19 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from accounts.models import IdentityProvider
 from accounts.services.providers import remove_identity_provider
+from audit.api import fingerprint
 from audit.models import AuditEntry
+from audit.names import is_reference
 from core.clock import utc_now
 from core.crypto import SealBroken
 from core.errors import InvalidInput
 from core.http import UrlRefused
 from core.tenancy import TenantRef, platform_scope, tenant_scope
 from mail.api import send_waiting
+from quotas.api import Dimension, set_limit
 from quotas.models import QuotaAlert
 from quotas.services import _said
+from scaling.api import pause_policy, set_policy
 from tenants.api import (
     DeliveryNotFound,
     DeliveryState,
@@ -375,6 +379,9 @@ def test_what_follows_the_server_in_an_address_is_not_in_the_log(acme: Player, s
     assert "acme-canary" not in json.dumps(details)
     assert {detail["url"] for detail in details} == {f"http://127.0.0.1:{server.port}"}
     assert len({detail["address"] for detail in details}) == 2
+    rows = AuditEntry.objects.filter(action__startswith="webhooks.")
+    assert all(is_reference(row.detail["address"]) for row in rows)  # so that it goes with the tenant
+    assert fingerprint(url) not in str(list(rows.values()))
 
 
 def test_a_test_goes_to_one_endpoint(acme: Player, server: Receiver) -> None:
@@ -481,6 +488,9 @@ def test_each_change_of_a_tenant_is_told(acme: Player, server: Receiver, django_
         set_tenant_type(tenant_type=TenantType.GOVERNMENT, reason="they are one", **common)
         IdentityProvider.objects.create(tenant_id=acme.tenant.id, issuer="https://id.example", client_id="l")
         remove_identity_provider(**common)
+        set_limit(dimension=Dimension.REQUESTS_PER_MINUTE, value=60, reason="their wish", **common)
+        set_policy(max_replicas=3, **common)
+        pause_policy(**common)
         suspend_tenant(reason="unpaid", **common)
         resume_tenant(**common)
         alert = QuotaAlert(tenant_id=acme.tenant.id, scope="tenant", dimension="money_per_month", period="2026-11")
@@ -489,12 +499,22 @@ def test_each_change_of_a_tenant_is_told(acme: Player, server: Receiver, django_
     _deliver()
     told = {json.loads(body)["type"]: json.loads(body)["data"] for _path, _headers, body in server.got}
     elsewhere = {"tenant.deletion_asked", "tenant.deletion_cancelled", "identity_provider.changed"}
+    elsewhere.add("tenant.data_restored")
     assert set(CHOSEN) - set(told) == {"tenant.archived", "tenant.restored", "tenant.plan_changed"} | elsewhere
     assert told["networks.changed"] == {"networks": [], "portal_networks": [], "by": TESTER.label}
     assert (told["profile.changed"]["what"], told["profile.changed"]["field"]) == ("set", override.field)
     assert "their wish" not in json.dumps(told["profile.changed"])
     assert told["tenant.type_changed"] == {"from": "ENTERPRISE", "to": "GOVERNMENT"}
     assert told["identity_provider.removed"] == {"issuer": "https://id.example", "by": TESTER.label}
+    assert told["limits.changed"] == {
+        "what": "set",
+        "dimension": "requests_per_minute",
+        "value": 60,
+        "hard": True,
+        "until": None,
+    }
+    assert (told["scaling.changed"]["mode"], told["scaling.changed"]["max_replicas"]) == ("PAUSED", 3)
+    assert "their wish" not in json.dumps(told)
     assert told["key.created"]["id"] == key.public_id
     assert told["tenant.suspended"] == {"status": "SUSPENDED"}  # the reason is for the people, in the portal
     assert told["settings.changed"]["names"] == ["playground.default_model"]
