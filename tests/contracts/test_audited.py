@@ -161,6 +161,7 @@ WITHOUT: dict[str, str] = {
     "record": "is the log",
     "make_data_key": "a step of tenants.create",
     "destroy_data_key": "a step of a deletion, which records",
+    "forget_letters": "a step of a deletion, which records",
     "data_key_of": "only looks",
     "seal_for_tenant": "only calculates",
     "unseal_for_tenant": "only calculates",

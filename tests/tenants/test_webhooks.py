@@ -513,7 +513,7 @@ def test_each_change_of_a_tenant_is_told(acme: Player, server: Receiver, django_
         "hard": True,
         "until": None,
     }
-    assert (told["scaling.changed"]["mode"], told["scaling.changed"]["max_replicas"]) == ("PAUSED", 3)
+    assert (told["scaling.changed"]["mode"], told["scaling.changed"]["max_replicas"]) == ("paused", 3)
     assert "their wish" not in json.dumps(told)
     assert told["key.created"]["id"] == key.public_id
     assert told["tenant.suspended"] == {"status": "SUSPENDED"}  # the reason is for the people, in the portal
