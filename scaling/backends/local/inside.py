@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from importlib import import_module
@@ -55,6 +56,7 @@ def install() -> None:
     when(signals.task_postrun, WorkerStatus.IDLE)
     when(signals.worker_shutting_down, WorkerStatus.DRAINING)
     signals.task_failure.connect(_leave_when_out_of_memory, weak=False)
+    signals.worker_shutdown.connect(_name_the_lack_of_memory, weak=False)
     _watch_parent(float(os.environ.get(ORPHAN_SECONDS) or 6))
 
 
@@ -63,6 +65,15 @@ def _leave_when_out_of_memory(exception: BaseException | None = None, **_: Any) 
     if isinstance(exception, MemoryError):
         state: Any = import_module("celery.worker.state")
         state.should_stop = OUT_OF_MEMORY
+
+
+def _name_the_lack_of_memory(sender: Any = None, **_: Any) -> None:
+    """What the task left over may be too little for Celery as well, which then ends by itself, for any cause with 1."""
+    cause = sys.exc_info()[1]
+    while cause is not None and not isinstance(cause, MemoryError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is not None:
+        sender.exitcode = OUT_OF_MEMORY
 
 
 def _watch_parent(grace: float) -> None:
