@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,18 +84,31 @@ def measure(var: Path) -> Start:
         first_page, all_up = read_times(lines)
         pids = [process.pid, *children(process.pid)]
         web = next(pid for pid in pids if Path(f"/proc/{pid}/comm").read_text().strip() == "lumos-web")
-        sizes = {pid: psutil.Process(pid).memory_full_info() for pid in pids}
-        together = sum(size.pss for size in sizes.values())
-        return Start(first_page, all_up, _cpu_seconds(pids), sizes[web].rss / 1e6, together / 1e6)
+        return Start(
+            first_page, all_up, _cpu_seconds(pids), psutil.Process(web).memory_info().rss / 1e6, _together(pids)
+        )
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=120)
 
 
 def _cpu_seconds(pids: Iterable[int]) -> float:
-    """Of these and of their children that have ended and were reaped."""
-    stats = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids)
-    return sum(sum(map(int, fields[11:15])) for fields in stats) / _TICK
+    """Of these and of their children that have ended and were reaped; one that ends meanwhile is its parent's."""
+    ticks = 0
+    for pid in pids:
+        with suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, fields[11:15]))
+    return ticks / _TICK
+
+
+def _together(pids: Iterable[int]) -> float:
+    """Megabytes that these take, what several share counted once."""
+    size = 0
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess):
+            size += psutil.Process(pid).memory_full_info().pss
+    return size / 1e6
 
 
 def figures(starts: dict[str, list[Start]]) -> list[Figure]:

@@ -54,10 +54,11 @@ class Watcher:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if line.startswith("seen "):  # else it is the log
-                _word, status, at = line.split()
-                self.seen.append((status, float(at)))
+        with self._process.stdout as lines:
+            for line in lines:
+                if line.startswith("seen "):  # else it is the log
+                    _word, status, at = line.split()
+                    self.seen.append((status, float(at)))
 
     def sees(self, status: str) -> float:
         """When it saw that status, at last."""

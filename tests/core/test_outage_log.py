@@ -146,7 +146,8 @@ class Worker:
 
     def _collect(self) -> None:
         assert self.process.stdout is not None
-        self.lines.extend(self.process.stdout)
+        with self.process.stdout as lines:
+            self.lines.extend(lines)
 
     def has_said(self, pattern: str, times: int = 1) -> bool:
         return len(re.findall(pattern, "".join(self.lines))) >= times

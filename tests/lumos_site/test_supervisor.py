@@ -40,7 +40,7 @@ class Little:
     def pid_of(self, name: str) -> int:
         return [pid for noted, what, pid in self.notes() if (noted, what) == (name, "starts")][-1]
 
-    def wait_for(self, fact: Callable[[], bool], seconds: float = 15.0) -> None:
+    def wait_for(self, fact: Callable[[], bool], seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
         while not fact():
             assert time.monotonic() < deadline, self.notes()

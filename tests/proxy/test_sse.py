@@ -93,6 +93,13 @@ def test_usage_that_comes_with_every_chunk_counts_once_the_last_wins() -> None:
     assert scanner.usage == TokenUsage(9, 0, 4)
 
 
+def test_a_comment_between_the_events_of_one_read_is_handed_on_and_is_no_event() -> None:
+    read = CHUNKS[1] + b": ping\n\n" + CHUNKS[2]
+    out, scanner = run([CHUNKS[0], read, FINISH, DONE])
+    assert out == CHUNKS[0] + read + FINISH
+    assert scanner.events == 4
+
+
 def test_words_of_the_protocol_inside_text_are_only_text() -> None:
     tricky = [event(chunk_of(f'say "usage":{{}} and "error": {i} data: {{ [DONE]')) for i in range(4)]
     out, scanner = run([*tricky, FINISH, DONE])
