@@ -11,8 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection
-
+from core.prepared import fetch_prepared
 from tenants.allocation.data import AllocationState, Applicant, PoolFacts, ResourceKind
 from tenants.data import IsolationLevel, ProfileField, TenantStatus, TenantType
 from tenants.errors import TenantNotFound
@@ -68,9 +67,7 @@ def look(*, tenant_id: str, key: str, region: str, priority: int, now: datetime)
         "now": now,
     }
     values |= {"field": ProfileField.ISOLATION_LEVEL.value, "released": AllocationState.RELEASED.value}
-    with connection.cursor() as cursor:
-        cursor.execute(_LOOK, values)
-        row = cursor.fetchone()
+    row = fetch_prepared(_LOOK, values)
     if row is None:
         raise TenantNotFound()
     status, kind, place, level, known, pools, waiting = row

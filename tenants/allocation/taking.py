@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 
 from django.db import connection
 
+from core.prepared import fetch_prepared
 from tenants.allocation.data import Choice, PoolFacts, ResourceKind
 from tenants.models import Allocation, CapacityPool
 
@@ -67,9 +68,8 @@ def take(allocation: Allocation, choices: Collection[Choice]) -> bool:
     values["pools"] = [choice.pool.id for choice in choices]
     values["kinds"] = [choice.kind.value for choice in choices]
     values["amounts"] = [choice.amount for choice in choices]
-    with connection.cursor() as cursor:
-        cursor.execute(_TAKE, values)
-        return bool(cursor.fetchone()[0])
+    row = fetch_prepared(_TAKE, values)
+    return row is not None and row[0] > 0
 
 
 def lock_pools(region: str) -> dict[str, PoolFacts]:

@@ -10,7 +10,7 @@ import structlog
 from django.db import transaction
 from django.db.models import Max
 
-from audit.api import SYSTEM, Actor, Personal, emit, record
+from audit.api import SYSTEM, Actor, Personal, emit_many, record
 from core.faults import fault_point
 from tenants.allocation.data import AllocationChanged, AllocationState, ResourceKind
 from tenants.allocation.errors import AllocationNotFound, AllocationOver
@@ -140,4 +140,4 @@ def notice_rations(region: str, *, now: datetime) -> int:
 def _tell(action: str, row: Allocation, acting: Actor) -> None:
     detail = {"name": Personal(row.request_key), "region": row.region, "state": row.state, "why": row.reason}
     record(action, actor=acting, tenant_id=row.tenant_id, target=row.public_id, detail=detail)
-    emit(AllocationChanged(row.tenant_id, row.id))
+    emit_many([AllocationChanged(row.tenant_id, row.id)])
