@@ -12,6 +12,7 @@ from audit.conf import SCHEDULE
 from audit.data import SYSTEM, Actor, ChainFault, ChainReport, EntryFacts, FaultKind, Personal, SignedHead
 from audit.outbox import (
     count_events,
+    deliver_events,
     discard_event,
     emit,
     emit_many,
@@ -42,6 +43,7 @@ __all__ = [
     "check_chains",
     "check_lines",
     "count_events",
+    "deliver_events",
     "discard_event",
     "emit",
     "emit_many",

@@ -87,8 +87,18 @@ def _relay_one(now: datetime) -> bool | None:
     """Whether the event that is due longest was delivered; None when there is none."""
     due = OutboxEvent.objects.filter(delivered_at=None, failed_at=None, next_attempt_at__lte=now)
     row = due.select_for_update(skip_locked=True).order_by("next_attempt_at", "id").first()
-    if row is None:
-        return None
+    return None if row is None else _attempt(row, now)
+
+
+@transaction.atomic
+def deliver_events(*, tenant_id: str, now: datetime) -> int:
+    """Try all of a tenant's events that wait, whenever they are due; returns how many were delivered."""
+    waiting = OutboxEvent.objects.filter(delivered_at=None, failed_at=None, payload__tenant_id=tenant_id)
+    return sum(_attempt(row, now) for row in waiting.select_for_update(skip_locked=True).order_by("id"))
+
+
+def _attempt(row: OutboxEvent, now: datetime) -> bool:
+    """Whether the event is delivered now; what came of it is written down."""
     try:
         event = revive(row.type_name, row.payload)
     except (KeyError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""Secrets and paths of this installation; owns the secrets file and refuses to print what is in it.
+"""Secrets, paths and waits of this installation; owns the secrets file and refuses to print what is in it.
 
 The file is JSON with mode 600. Missing entries are made on demand under a file lock, so several processes that
 start at once agree. A deployment of many machines sets LUMOS_SECRETS_FILE to a file that all of them share.
@@ -33,6 +33,14 @@ def var_dir() -> Path:
 def process_role() -> str:
     """What this process is for (`web`, `worker` …), `command` when nobody said; a fork may change it."""
     return os.environ.get("LUMOS_ROLE") or "command"
+
+
+def env_seconds(name: str, default: str) -> float:
+    """How long to wait, from the environment; raises ValueError for what is no number of seconds."""
+    text = os.environ.get(name) or default
+    if not text.replace(".", "", 1).isdigit() or not 0 < float(text) <= 60:
+        raise ValueError(f"{name}={text!r} is not valid; use a number of seconds above 0, up to 60")
+    return float(text)
 
 
 def secrets_path() -> Path:

@@ -11,6 +11,13 @@ from contextlib import contextmanager
 
 from django.db import connection
 
+from core.conf import env_seconds
+
+
+def lock_seconds() -> float:
+    """LUMOS_LOCK_SECONDS: how long to wait for what another session uses, before the work is put off."""
+    return env_seconds("LUMOS_LOCK_SECONDS", "5")
+
 
 @contextmanager
 def alone(kind: int, name: str = "") -> Iterator[bool]:

@@ -15,6 +15,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from core.conf import env_seconds
+
 DEFAULT_URL = "redis://127.0.0.1:6379/0"
 
 
@@ -24,19 +26,12 @@ def redis_url() -> str:
 
 def connect_seconds() -> float:
     """LUMOS_REDIS_CONNECT_SECONDS; raises ValueError for what is no number of seconds."""
-    return _seconds("LUMOS_REDIS_CONNECT_SECONDS", "0.5")
+    return env_seconds("LUMOS_REDIS_CONNECT_SECONDS", "0.5")
 
 
 def answer_seconds() -> float:
     """LUMOS_REDIS_ANSWER_SECONDS; raises ValueError for what is no number of seconds."""
-    return _seconds("LUMOS_REDIS_ANSWER_SECONDS", "1.4")
-
-
-def _seconds(name: str, default: str) -> float:
-    text = os.environ.get(name) or default
-    if not text.replace(".", "", 1).isdigit() or not 0 < float(text) <= 60:
-        raise ValueError(f"{name}={text!r} is not valid; use a number of seconds above 0, up to 60")
-    return float(text)
+    return env_seconds("LUMOS_REDIS_ANSWER_SECONDS", "1.4")
 
 
 def namespace() -> str:

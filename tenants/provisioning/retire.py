@@ -16,6 +16,7 @@ from psycopg import sql
 
 from audit.api import count_events, forget_events
 from core.lifecycle import kept_tables
+from core.locks import lock_seconds
 from core.redis import control, namespace
 from core.tenancy import TenantRef, platform_scope
 from tenants.backups.making import folder_of
@@ -36,7 +37,7 @@ def drop_content(tenant_id: str) -> None:
     """Schema and role. Raises OperationalError when somebody works in the schema for longer than a few seconds."""
     schema = TenantRef(tenant_id).schema_name
     with platform_scope(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL lock_timeout = '5s'")
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{lock_seconds() * 1000:.0f}ms"])
     drop_schema(schema)
     SchemaState.objects.filter(pk=schema).delete()
 

@@ -13,7 +13,7 @@ from django.apps import apps
 from django.contrib.auth.models import User
 from django.utils.translation import gettext_noop
 
-from audit.api import SYSTEM, emit, forget_account, record
+from audit.api import SYSTEM, deliver_events, emit, forget_account, record
 from core.lifecycle import Moment, NotYet, kept_tables, parts_of
 from core.master_keys import is_sealed
 from mail.api import forget_letters
@@ -132,6 +132,7 @@ def prove_nothing_is_left(job: TenantJob, now: datetime) -> str:
     """Whoever held on to the tenant while it was taken apart may have put something back; take that away as well."""
     for part in parts_of(Moment.GONE):
         part.run(job.tenant_id, now)
+    deliver_events(tenant_id=job.tenant_id, now=now)
     for step in (remove_files, empty_tables, forget_keys, destroy_key):
         step(job, now)
     left = remains_of(job.tenant_id)

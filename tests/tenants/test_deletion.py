@@ -73,13 +73,9 @@ def plain() -> Tenant:
 
 
 def finish(tenant: Tenant, now: Any = LATER) -> TenantJob:
-    """Carried on as far as it goes; a lock that was not to be had (the database tidies up) is asked for again."""
     job = deletion_of(tenant.id)
-    for _ in range(3):
-        api.run_job(job.id, now=now)
-        job.refresh_from_db()
-        if "lock timeout" not in job.error:
-            break
+    api.run_job(job.id, now=now)
+    job.refresh_from_db()
     return job
 
 
