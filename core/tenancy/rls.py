@@ -6,11 +6,19 @@ code could forget or forge takes part. The policy is forced, so the owner of the
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db.migrations.operations import RunSQL
 
-GROUP = "lumos_tenant"
+GROUP = os.environ.get("LUMOS_TENANT_GROUP") or "lumos_tenant"
+"""Of this installation: roles belong to the whole server, and who makes or drops a tenant's has this one locked."""
+if re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", GROUP) is None:
+    raise ImproperlyConfigured(
+        f"LUMOS_TENANT_GROUP={GROUP!r} is no name of a role; use a-z, 0-9 and _, up to 63 of them"
+    )
 
 # Several databases of one cluster may migrate at once, hence the handlers.
 _GROUP_SQL = f"""

@@ -7,6 +7,7 @@ from django.db import connection
 
 from billing.api import ensure_partitions_ahead
 from core.clock import utc_now
+from core.tenancy.rls import GROUP
 
 pytestmark = pytest.mark.django_db
 
@@ -35,13 +36,13 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute 
 WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition
   AND a.attname = 'tenant_id' AND NOT a.attisdropped
 """
-_GRANTS = """
+_GRANTS = f"""
 SELECT table_name, privilege_type FROM information_schema.role_table_grants
-WHERE grantee = 'lumos_tenant' AND table_schema = 'public'
+WHERE grantee = '{GROUP}' AND table_schema = 'public'
 """
-_COLUMNS = """
+_COLUMNS = f"""
 SELECT DISTINCT table_name FROM information_schema.column_privileges
-WHERE grantee = 'lumos_tenant' AND table_schema = 'public'
+WHERE grantee = '{GROUP}' AND table_schema = 'public'
 """
 
 
