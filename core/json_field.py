@@ -41,9 +41,10 @@ class StorableJSONField(forms.JSONField):
         super().__init__(decoder=_Decoder, **options)
 
     def to_python(self, value: Any) -> Any:
+        text = value.strip() if type(value) is str else value
         try:
-            found = super().to_python(value.strip() if type(value) is str else value)
-            if not isinstance(value, str) or found is None:
+            found = super().to_python(text)
+            if not isinstance(text, str) or text in self.empty_values:
                 return found
             _check(found)
         except (ValueError, RecursionError) as error:
@@ -83,6 +84,10 @@ def _check(value: Any, depth: int = 0) -> None:
 
 def is_object(value: Any) -> str:
     return "" if isinstance(value, dict) else str(_("This must be an object: {…}"))
+
+
+def is_list(value: Any) -> str:
+    return "" if isinstance(value, list) else str(_("This must be a list: […]"))
 
 
 def is_list_of_objects(value: Any) -> str:

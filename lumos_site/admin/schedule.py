@@ -21,7 +21,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from audit.api import operator_actor, record
 from core.admin import LumosModelAdmin, ago, display
-from core.json_field import StorableJSONField, is_object
+from core.json_field import StorableJSONField, is_list, is_object
 
 for model in (ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule):
     admin.site.unregister(model)
@@ -54,7 +54,8 @@ class _TaskSelect(UnfoldAdminSelectWidget, beat_admin.TaskSelectWidget):  # type
     """The list of known tasks, in the theme."""
 
 
-_ANY, _OBJECT = StorableJSONField(required=False), StorableJSONField(required=False, shape=is_object)
+_LIST = StorableJSONField(required=False, shape=is_list)
+_OBJECT = StorableJSONField(required=False, shape=is_object)
 
 
 class PeriodicTaskForm(beat_admin.PeriodicTaskForm):  # type: ignore[misc]
@@ -64,7 +65,7 @@ class PeriodicTaskForm(beat_admin.PeriodicTaskForm):  # type: ignore[misc]
         self.fields["regtask"].widget = _TaskSelect()
 
     def clean_args(self) -> str:
-        return self._checked("args", _ANY)
+        return self._checked("args", _LIST)
 
     def clean_kwargs(self) -> str:
         return self._checked("kwargs", _OBJECT)

@@ -56,13 +56,12 @@ class Current:
 
 def read_current(now: datetime) -> Current:
     """Everything; of the queries only two a tenant are made for each, for its contract and its settings."""
-    known = all_tenant_facts()
-    tenants = [facts for facts in known if facts.status != TenantStatus.ARCHIVED]
+    tenants = [facts for facts in all_tenant_facts() if facts.status != TenantStatus.ARCHIVED]
     keys, limits = _keys(), stored_limits()
     return Current(
         document=Document(
             pools=tuple(_pools()),
-            hosts=_hosts({facts.id: facts.slug for facts in known}),
+            hosts=_hosts({facts.id: facts.slug for facts in tenants}),
             providers=tuple(_providers()),
             models=tuple(_models(now)),
             plans=tuple(_plans(limits)),
@@ -89,8 +88,8 @@ def _pools() -> list[PoolEntry]:
 
 
 def _hosts(slugs: Mapping[str, str]) -> tuple[HostEntry, ...]:
-    """Those that one tenant has for itself."""
-    taken = {(pool.region, pool.name): pool.reserved_for for pool in all_pools() if pool.reserved_for}
+    """Those that one of these tenants has for itself; what is archived is in no file."""
+    taken = {(pool.region, pool.name): pool.reserved_for for pool in all_pools() if pool.reserved_for in slugs}
     return tuple(HostEntry(region, name, slugs[tenant_id]) for (region, name), tenant_id in taken.items())
 
 

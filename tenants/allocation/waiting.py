@@ -22,6 +22,7 @@ from tenants.models import Allocation, CapacityPool
 
 log = structlog.get_logger(__name__)
 MOST = 1_000  # looked at in one round; the next round goes on
+_HIGHEST = 2**31 - 1  # of a priority
 _STANDING = ["state", "short_of", "reason", "waiting_since", "placed_at"]
 
 
@@ -91,7 +92,7 @@ def move_up(*, tenant_id: str, allocation_id: str, acting: Actor, now: datetime)
             raise AllocationOver("This allocation does not wait")
         highest: int = waiting_list(row.region).exclude(pk=row.pk).aggregate(most=Max("priority"))["most"] or 0
         if row.priority <= highest:
-            row.priority = highest + 1
+            row.priority = min(highest + 1, _HIGHEST)
             row.save(update_fields=["priority"])
             _tell("capacity.move_up", row, acting)
         drain(row.region, lock_pools(row.region), now=now)

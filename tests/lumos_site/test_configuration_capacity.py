@@ -16,6 +16,7 @@ from tenants.api import (
     ResourceAllocator,
     ResourceAmounts,
     Tenant,
+    TenantStatus,
     all_pools,
     change_pool,
 )
@@ -142,6 +143,15 @@ def test_a_host_is_given_back_by_the_file_and_taking_it_away_is_asked_about(acme
     assert [change.is_destructive for change in find_changes(read_text(back), utc_now())] == [True]
     assert apply(back, tmp_path) == ["- host moon.rover\n    reserved_for: acme → nobody"]
     assert {pool.reserved_for for pool in all_pools()} == {""}
+
+
+def test_a_host_of_an_archived_tenant_is_in_no_file_as_its_tenant_is(acme: Player, tmp_path) -> None:
+    apply(FILE, tmp_path)
+    apply("capacity: {moon: {rover: {reserved_for: acme}}}", tmp_path)
+    Tenant.objects.filter(pk=acme.tenant.id).update(status=TenantStatus.ARCHIVED)
+    text = export_text(read_current(utc_now()).document)
+    assert "reserved_for" not in text
+    assert find_changes(read_text(text), utc_now()) == []
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,15 @@ def test_releasing_twice_gives_back_once_and_what_is_released_cannot_be_resized(
         change(row, cpu_millicores=1)
 
 
+def test_moving_up_beside_the_highest_priority_is_that_priority(acme: Player, globex: Player) -> None:
+    pool(CPU, 1)
+    ask(acme.tenant, cpu_millicores=5, priority=2**31 - 1)
+    second = ask(globex.tenant, cpu_millicores=5)
+    move_up(tenant_id=second.tenant_id, allocation_id=second.pk, acting=TESTER, now=utc_now())
+    second.refresh_from_db()
+    assert second.priority == 2**31 - 1
+
+
 def test_moving_up_puts_in_front_and_retrying_finds_what_came_free(acme: Player, globex: Player) -> None:
     cpu = pool(CPU, 100)
     first = ask(acme.tenant, cpu_millicores=500)
