@@ -13,6 +13,7 @@ import pytest
 import redis as redis_library
 from coverage import Coverage
 from django.contrib.auth.signals import user_logged_in
+from django.utils import translation
 
 from core import changes, master_keys
 from core.clock import utc_now
@@ -103,6 +104,7 @@ def _end_other_sessions() -> None:
 @pytest.fixture(autouse=True)
 def _platform() -> Iterator[None]:
     set_scope(PLATFORM)
+    translation.deactivate()  # a page leaves the language of whom it was for
     _forget_what_was_rolled_back()
     yield
     set_scope(PLATFORM)

@@ -45,10 +45,11 @@ def test_whatever_can_be_kept_is_taken_as_it_was_meant(value: object) -> None:
     assert not kept or value in (None, "", [], {}) or form.cleaned_data["value"] == value
 
 
-def test_nothing_is_none_and_so_is_null() -> None:
-    form = Form({"value": " ", "shaped": "", "listed": "null"})
+def test_nothing_is_none_and_null_is_so_where_there_is_no_shape() -> None:
+    form = Form({"value": "null", "shaped": "", "listed": " "})
     assert form.is_valid()
     assert form.cleaned_data == {"value": None, "shaped": None, "listed": None}
+    assert set(Form({"shaped": "null", "listed": "null"}).errors) == {"shaped", "listed"}
     assert 'value="null"' not in Form().as_p()
     assert "null" not in Form().as_p()
 
