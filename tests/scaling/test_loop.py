@@ -376,6 +376,7 @@ def test_a_new_tenant_has_a_policy_that_costs_nothing(committed, redis):
 
 
 def test_suspending_takes_the_workers_down_at_once_and_resuming_brings_them_back(standing):
+    relay_outbox(now=utc_now() + timedelta(hours=1))  # what was allocated before
     assert orders() == {standing.id: 2}
     suspend_tenant(tenant_id=standing.id, reason="unpaid", acting=TESTER, now=utc_now())
     assert orders() == {standing.id: 0}
